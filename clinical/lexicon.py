@@ -1,0 +1,124 @@
+"""The clinical lexicon: drugs, conditions, findings, labs and procedures, kept as CSV data and read as plain tuples."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+DATA_DIR = Path(__file__).resolve().parent / "lexicon_data"
+
+
+@dataclass(frozen=True)
+class Drug:
+    """A medicine by its generic name. ``treats`` names conditions of the lexicon; ``doses`` read like ``5 mg``."""
+
+    name: str
+    brands: tuple[str, ...]
+    drug_class: str
+    doses: tuple[str, ...]
+    routes: tuple[str, ...]
+    frequencies: tuple[str, ...]
+    treats: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A diagnosis. Conditions of one ``group`` are siblings: plausible in each other's place, and never the same."""
+
+    name: str
+    synonyms: tuple[str, ...]
+    group: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A symptom or sign, such as chest pain."""
+
+    name: str
+    synonyms: tuple[str, ...]
+    group: str
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A laboratory value or vital sign: the adult reference range, and the wider range a living patient can show."""
+
+    name: str
+    synonyms: tuple[str, ...]
+    unit: str
+    low: float
+    high: float
+    plausible_low: float
+    plausible_high: float
+    decimals: int
+
+
+@dataclass(frozen=True)
+class Procedure:
+    """A procedure or an imaging study."""
+
+    name: str
+    synonyms: tuple[str, ...]
+    group: str
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """All entries, in the order of their files."""
+
+    drugs: tuple[Drug, ...]
+    conditions: tuple[Condition, ...]
+    findings: tuple[Finding, ...]
+    labs: tuple[Lab, ...]
+    procedures: tuple[Procedure, ...]
+
+
+@cache
+def load_lexicon() -> Lexicon:
+    """Read the five CSV files once."""
+    return Lexicon(
+        drugs=tuple(
+            Drug(
+                name=row["name"],
+                brands=_several(row["brands"]),
+                drug_class=row["drug_class"],
+                doses=_several(row["doses"]),
+                routes=_several(row["routes"]),
+                frequencies=_several(row["frequencies"]),
+                treats=_several(row["treats"]),
+            )
+            for row in _rows("drugs.csv")
+        ),
+        conditions=tuple(
+            Condition(row["name"], _several(row["synonyms"]), row["group"]) for row in _rows("conditions.csv")
+        ),
+        findings=tuple(Finding(row["name"], _several(row["synonyms"]), row["group"]) for row in _rows("findings.csv")),
+        labs=tuple(
+            Lab(
+                name=row["name"],
+                synonyms=_several(row["synonyms"]),
+                unit=row["unit"],
+                low=float(row["low"]),
+                high=float(row["high"]),
+                plausible_low=float(row["plausible_low"]),
+                plausible_high=float(row["plausible_high"]),
+                decimals=int(row["decimals"]),
+            )
+            for row in _rows("labs.csv")
+        ),
+        procedures=tuple(
+            Procedure(row["name"], _several(row["synonyms"]), row["group"]) for row in _rows("procedures.csv")
+        ),
+    )
+
+
+def _rows(name: str) -> list[dict[str, str]]:
+    with (DATA_DIR / name).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _several(cell: str) -> tuple[str, ...]:
+    """A cell's values: ``|`` stands between them, since commas and slashes occur within."""
+    return tuple(part.strip() for part in cell.split("|") if part.strip())

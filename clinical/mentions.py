@@ -1,0 +1,127 @@
+"""Finds the lexicon's drugs, conditions, findings, labs and procedures in a text: every name, the longest first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+
+from clinical.lexicon import load_lexicon
+from clinical.sentences import Span, word_key, word_spans
+
+DRUG, CONDITION, FINDING, LAB, PROCEDURE = "drug", "condition", "finding", "lab", "procedure"
+
+_WITHIN = re.compile(r"[ \t]*\n?[ \t]*|[-/]|\s*-\s*")  # what may stand between the words of one name
+_CAPITALS = re.compile(r"\b[A-Z]{2,5}\b")
+_SHORT = 3  # names up to this length (MI, PE, AS, CAP) count only in the lexicon's own capitals
+
+
+@dataclass(frozen=True, eq=False)
+class Concept:
+    """One entry of the lexicon under all its names; there is one object of each, compared by identity.
+
+    ``group`` is what siblings share, such as a drug's class.
+    """
+
+    kind: str
+    name: str
+    group: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Mention:
+    """A concept named at ``text[start:end]``."""
+
+    start: int
+    end: int
+    text: str
+    concept: Concept
+
+
+@dataclass(frozen=True)
+class _Entry:
+    keys: tuple[str, ...]
+    exact: str | None  # the spelling that the text must have, of short names
+    spoken: bool  # whether it is spoken letter by letter (C T head), which must be capitals
+    concept: Concept
+
+
+@cache
+def concepts() -> tuple[Concept, ...]:
+    """Every entry of the lexicon as a concept, in the lexicon's order."""
+    lexicon = load_lexicon()
+    return (
+        *(Concept(DRUG, drug.name, drug.drug_class, (drug.name, *drug.brands)) for drug in lexicon.drugs),
+        *(Concept(CONDITION, c.name, c.group, (c.name, *c.synonyms)) for c in lexicon.conditions),
+        *(Concept(FINDING, f.name, f.group, (f.name, *f.synonyms)) for f in lexicon.findings),
+        *(Concept(LAB, lab.name, lab.unit, (lab.name, *lab.synonyms)) for lab in lexicon.labs),
+        *(Concept(PROCEDURE, p.name, p.group, (p.name, *p.synonyms)) for p in lexicon.procedures),
+    )
+
+
+@cache
+def siblings(concept: Concept) -> tuple[Concept, ...]:
+    """The other concepts of the same kind and group: plausible in its place, and never the same."""
+    return tuple(c for c in concepts() if c.kind == concept.kind and c.group == concept.group and c != concept)
+
+
+@cache
+def related(one: Concept, other: Concept) -> bool:
+    """Whether a name of one holds all words of a name of the other: chest pain and pleuritic chest pain."""
+    bags = [[set(keys_of(name)) for name in concept.names] for concept in (one, other)]
+    return any(a <= b or b <= a for a in bags[0] for b in bags[1])
+
+
+@cache
+def keys_of(name: str) -> tuple[str, ...]:
+    """The words of a name as they are compared."""
+    return tuple(word_key(name[span.start : span.end]) for span in word_spans(name))
+
+
+def find_mentions(text: str) -> list[Mention]:
+    """Mentions in order, not overlapping; of two names that begin at the same word, the longer one."""
+    spans = word_spans(text)
+    keys = [word_key(text[span.start : span.end]) for span in spans]
+    mentions = []
+    position = 0
+    while position < len(spans):
+        entry = next(_matches(text, spans, keys, position), None)
+        if entry is None:
+            position += 1
+            continue
+        start, end = spans[position].start, spans[position + len(entry.keys) - 1].end
+        mentions.append(Mention(start, end, text[start:end], entry.concept))
+        position += len(entry.keys)
+    return mentions
+
+
+def _matches(text: str, spans: list[Span], keys: list[str], position: int) -> Iterator[_Entry]:
+    for entry in _index().get(keys[position], ()):
+        size = len(entry.keys)
+        if tuple(keys[position : position + size]) != entry.keys:
+            continue
+        words = spans[position : position + size]
+        joined = all(_WITHIN.fullmatch(text, left.end, right.start) for left, right in pairwise(words))
+        capitals = not entry.spoken or all(text[word.start].isupper() for word in words if word.end - word.start == 1)
+        if joined and capitals and (entry.exact is None or text.startswith(entry.exact, words[0].start)):
+            yield entry
+
+
+@cache
+def _index() -> dict[str, tuple[_Entry, ...]]:
+    """Entries by first word, longest first. A name shared by two concepts belongs to the first in the lexicon."""
+    found: dict[tuple[tuple[str, ...], str | None], _Entry] = {}
+    for concept in concepts():
+        for name in concept.names:
+            exact = name if len(name) <= _SHORT else None
+            found.setdefault((keys_of(name), exact), _Entry(keys_of(name), exact, False, concept))
+            spoken = _CAPITALS.sub(lambda letters: " ".join(letters[0]), name)
+            if spoken != name:
+                found.setdefault((keys_of(spoken), spoken), _Entry(keys_of(spoken), None, True, concept))
+    index: dict[str, list[_Entry]] = {}
+    for entry in found.values():
+        index.setdefault(entry.keys[0], []).append(entry)
+    return {first: tuple(sorted(entries, key=lambda e: -len(e.keys))) for first, entries in index.items()}

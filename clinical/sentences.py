@@ -1,0 +1,52 @@
+"""Where sentences begin and end, and the words in them, as character offsets into the text."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+# A line ends a sentence, except where the next one goes on in small letters (hard-wrapped text).
+_END = re.compile(r"[.!?]+[\"')\]]*(?=\s|$)|\n(?!\s*[a-z])|\n\s*\n")
+# A full stop ends no sentence after a title or a dotted abbreviation (Dr. Lee, b.i.d., p.m.).
+_ABBREVIATION = re.compile(r"\b(?:Dr|Mr|Mrs|Ms|St|vs|e\.g|i\.e|[a-z]\.[a-z])$")
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:['’][a-z]{1,2}\b)?|\d+(?:[.,]\d+)*")
+
+
+class Span(NamedTuple):
+    """A stretch of a text: ``text[start:end]``."""
+
+    start: int
+    end: int
+
+
+def sentence_spans(text: str) -> list[Span]:
+    """The sentences of a text, in order, without the white space around them."""
+    spans = []
+    begin = 0
+    ends = [
+        match.end()
+        for match in _END.finditer(text)
+        if match[0] != "." or not _ABBREVIATION.search(text, max(0, match.start() - 5), match.start())
+    ]
+    for end in [*ends, len(text)]:
+        piece = text[begin:end]
+        if piece.strip():
+            start = begin + len(piece) - len(piece.lstrip())
+            spans.append(Span(start, begin + len(piece.rstrip())))
+        begin = end
+    return spans
+
+
+def word_spans(text: str) -> list[Span]:
+    """Words and numbers of a text; hyphens and slashes stand between words."""
+    return [Span(match.start(), match.end()) for match in _WORD.finditer(text)]
+
+
+def word_key(word: str) -> str:
+    """A word as it is compared: lower case, without possessive or plural ending."""
+    key = word.lower().replace("’", "'").removesuffix("'s")
+    if len(key) > 3 and key.endswith("ies"):
+        return key[:-3] + "y"
+    if len(key) > 3 and key.endswith("s") and not key.endswith(("ss", "us", "is")):
+        return key[:-1]
+    return key

@@ -1,0 +1,147 @@
+"""Step 3: summarise test notes with a checkpoint, Stage A's or Stage B's, and measure what came out.
+
+    python evaluation_stage_a/evaluate_stage_a.py --model_path "models/dpo_hallucination_resistant/final_model" \\
+        --test_data "phase1_data_medhal/sft/test_set_processed.csv" --output_dir "evaluation_results_stage_b" \\
+        --max_examples 50 --device cuda
+
+Leave --device out where there is no CUDA card. Writes evaluation_results.csv, evaluation_statistics.json and
+evaluation_report.txt; --compare_with sets the result beside an earlier one on the same notes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from utils.cli import EXIT_OK, from_here_or_project, new_parser, positive_int, run_script
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from utils.models import Checkpoint
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = new_parser(__doc__ or "")
+    model_default = "models/dpo_hallucination_resistant/final_model"
+    test_default = "phase1_data_medhal/sft/test_set_processed.csv"
+    parser.add_argument("--model_path", default=model_default, help="full model, adapter, or hub:owner/name")
+    parser.add_argument("--test_data", default=test_default, help="CSV with clinical_note; model_summary is optional")
+    parser.add_argument("--output_dir", type=Path, default=Path("evaluation_results_stage_b"))
+    parser.add_argument("--max_examples", type=positive_int, default=50, help="a seeded sample of so many notes")
+    parser.add_argument("--compare_with", type=Path, help="folder of an earlier evaluation, e.g. of Stage A")
+    parser.add_argument("--batch_size", type=positive_int, default=16)
+    parser.add_argument("--max_new_tokens", type=positive_int, default=160, help="longest summary, in tokens")
+    parser.add_argument("--seed", type=int, default=42, help="of the sample of notes")
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
+    parser.add_argument("--load_in_4bit", action="store_true", help="quantize the weights to NF4 (12 GB cards)")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = build_parser()
+    args = parser.parse_args(argv)
+
+    # ------------------------------------------------------------------ check the input before anything heavy
+    from evaluation_stage_a.examples import read_examples
+    from utils.files import make_output_dir, write_json
+    from utils.models import choose_device, find_checkpoint
+    from utils.run_record import write_run_record
+
+    test_path = from_here_or_project(args.test_data)
+    examples = read_examples(test_path, args.max_examples, args.seed)
+    checkpoint = find_checkpoint(args.model_path)
+    device = choose_device(args.device)
+    from evaluation_stage_a.comparison import RESULTS_CSV, as_json, compare, read_results, summarise
+
+    earlier = read_results(args.compare_with) if args.compare_with else None
+    make_output_dir(args.output_dir)
+
+    # ------------------------------------------------------------------ generate and score
+    from evaluation_stage_a.report import before_and_after, one_model
+    from evaluation_stage_a.screening import score_all
+    from utils.records import write_csv
+
+    print(f"Summaries    {len(examples)} notes of {test_path}, by {args.model_path} on {device}", flush=True)
+    start = time.monotonic()
+    summaries, reused = generate_summaries(checkpoint, device, [e.clinical_note for e in examples], args)
+    print(f"             {len(summaries) - reused} generated in {time.monotonic() - start:.0f} s, {reused} reused")
+    results = score_all(examples, summaries)
+    figures: dict[str, Any] = summarise(results)
+    tables = [one_model(figures)]
+    if earlier is not None:
+        figures["comparison"] = compare(earlier, results)
+        tables.append(before_and_after(figures["comparison"]))
+
+    # ------------------------------------------------------------------ write, show, say what comes next
+    results_csv = args.output_dir / RESULTS_CSV
+    write_csv(results_csv, list(results.columns), results.to_dict("records"))
+    write_json(args.output_dir / "evaluation_statistics.json", as_json(figures))
+    write_report(args.output_dir / "evaluation_report.txt", tables)
+    inputs = {"test_data": test_path}
+    if checkpoint.folder is not None:
+        inputs["model"] = checkpoint.folder
+    results_record = {"summaries": len(results), "reused": reused}
+    write_run_record(
+        args.output_dir, script="evaluate_stage_a.py", args=args, parser=parser, inputs=inputs, results=results_record
+    )
+    show(tables)
+    print(f"✓ Results      {results_csv}")
+    print(f"  Statistics   {args.output_dir / 'evaluation_statistics.json'}")
+    print(f"  Report       {args.output_dir / 'evaluation_report.txt'}")
+    print(f'Next: python manual_assessment_tool.py --results_csv "{results_csv}"')
+    return EXIT_OK
+
+
+def generate_summaries(
+    checkpoint: Checkpoint, device: Any, notes: Sequence[str], args: argparse.Namespace
+) -> tuple[list[Any], int]:
+    """Greedy summaries of the notes, in order, and how many an earlier run had finished already."""
+    from utils.cpu_speed import reuse_freed_memory
+    from utils.files import sha256_path
+    from utils.generation import GenerationSettings, generate_all
+    from utils.models import choose_dtype, load_model, load_tokenizer
+    from utils.prompts import encode_prompt, prompt_messages
+
+    def load() -> Any:
+        reuse_freed_memory()
+        return load_model(checkpoint, device, load_in_4bit=args.load_in_4bit)
+
+    tokenizer = load_tokenizer(checkpoint)
+    prompts = [encode_prompt(tokenizer, prompt_messages(note)) for note in notes]
+    settings = GenerationSettings(max_new_tokens=args.max_new_tokens)
+    # What decides the low bits of a text beside prompt and settings: the weights, their precision, the padding.
+    weights = sha256_path(checkpoint.folder) if checkpoint.folder else checkpoint.base
+    model_id = f"{weights} on {checkpoint.base}: {choose_dtype(device)}, 4-bit {args.load_in_4bit}, {args.batch_size}"
+    journal = args.output_dir / "generated.journal.jsonl"
+    return generate_all(load, tokenizer, prompts, settings, args.batch_size, journal, model_id)
+
+
+def show(tables: Sequence[RenderableType]) -> None:
+    """Print the tables; without colour or escapes where the output is no terminal."""
+    from rich.console import Console
+
+    Console(highlight=False).print(*tables, sep="\n\n")
+
+
+def write_report(path: Path, tables: Sequence[RenderableType]) -> None:
+    """The same tables as plain text, whatever terminal there is."""
+    from rich.console import Console
+
+    from utils.files import atomic_writer
+
+    text = io.StringIO()
+    Console(file=text, width=110, highlight=False, no_color=True).print(*tables, sep="\n\n")
+    with atomic_writer(path) as file:
+        file.write(text.getvalue())
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,150 @@
+"""Step 1: factual summaries in, preference pairs (prompt, chosen, rejected) out.
+
+Every rejected summary is the chosen one with one to three facts made wrong; a pair is kept only when the note proves
+the new claim wrong. Runs as it stands, on the notes in phase1_data_medhal:
+
+    python generate_phase2_data.py --phase1_dir "phase1_data_medhal/sft" --phase2_dir "phase2_data/dpo" \\
+        --adversarial_ratio 1.0
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from adversarial.operators import FAMILIES
+from utils.cli import EXIT_OK, UserError, from_here_or_project, new_parser, positive_int, run_script, share
+
+if TYPE_CHECKING:
+    from adversarial.rows import Split
+
+SPLITS = {"train": "train_set_processed.csv", "val": "validation_set_processed.csv"}
+TITLES = {"train": "Training", "val": "Validation"}
+EXPECTED = {"train": 8000, "val": 1000}  # what the guide to this pipeline says a full Phase 1 gives
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The options, with the defaults that README shows."""
+    parser = new_parser(__doc__ or "")
+    files = parser.add_argument_group("files")
+    files.add_argument("--phase1_dir", default="phase1_data_medhal/sft", help="folder with the Phase 1 CSV files")
+    files.add_argument("--phase2_dir", default="phase2_data/dpo", help="where the pairs go")
+    files.add_argument(
+        "--rejects", default=None, help="also write every refused negative, with its reason, to this file"
+    )
+    pairs = parser.add_argument_group("pairs")
+    pairs.add_argument(
+        "--adversarial_ratio", type=share, default=1.0, help="share of the notes to use, drawn at random by --seed"
+    )
+    pairs.add_argument("--negatives_per_note", type=positive_int, default=3, help="at most so many for one summary")
+    pairs.add_argument(
+        "--strategies",
+        nargs="+",
+        choices=("all", *FAMILIES),
+        default=["all"],
+        help="families of errors to make; summaries that Phase 1 labelled as hallucinated are always used",
+    )
+    pairs.add_argument("--seed", type=int, default=42, help="same seed, same files to the byte")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Read both splits, make the pairs, write both files, say what came of it."""
+    parser = build_parser()
+    args = parser.parse_args(argv)
+
+    from adversarial.rows import make_split, read_split
+    from utils.files import atomic_writer, make_output_dir
+    from utils.records import write_jsonl
+    from utils.run_record import RUN_RECORD, write_run_record
+
+    phase1_dir = from_here_or_project(args.phase1_dir)
+    inputs = {name: phase1_dir / file for name, file in SPLITS.items()}
+    check_inputs(phase1_dir, inputs)
+    families = [family for family in FAMILIES if family in args.strategies or "all" in args.strategies]
+    output_dir = make_output_dir(Path(args.phase2_dir))
+
+    train = read_split(inputs["train"], ratio=args.adversarial_ratio, seed=args.seed)
+    val = read_split(inputs["val"], ratio=args.adversarial_ratio, seed=args.seed, not_in=train.note_ids)
+    splits = {"train": train, "val": val}
+    for name, split in splits.items():
+        make_split(
+            split, seed=args.seed, wanted=args.negatives_per_note, families=families, title=f"{TITLES[name]} notes"
+        )
+
+    outputs = {name: output_dir / f"{name}_dpo.jsonl" for name in SPLITS}
+    (output_dir / RUN_RECORD).unlink(missing_ok=True)  # it says that the files beside it are whole
+    with contextlib.ExitStack() as both_or_neither:
+        files = {name: both_or_neither.enter_context(atomic_writer(path)) for name, path in outputs.items()}
+        for name, file in files.items():
+            file.writelines(json.dumps(pair, ensure_ascii=False) + "\n" for pair in splits[name].pairs)
+    if args.rejects:
+        rejects = Path(args.rejects)
+        make_output_dir(rejects.parent)
+        write_jsonl(rejects, [refusal for split in splits.values() for refusal in split.refusals])
+    results = {name: split.figures() for name, split in splits.items()}
+    write_run_record(
+        output_dir, script="generate_phase2_data.py", args=args, parser=parser, inputs=inputs, results=results
+    )
+    report(splits, args, outputs)
+    return EXIT_OK
+
+
+def check_inputs(phase1_dir: Path, inputs: Mapping[str, Path]) -> None:
+    """Refuse, before any work, a folder without the files that are read."""
+    way_out = "write the shipped notes with: python phase1_data_medhal/write_notes.py"
+    if not phase1_dir.is_dir():
+        raise UserError(f"no such folder: {phase1_dir} (--phase1_dir); {way_out}")
+    for path in inputs.values():
+        if not path.is_file():
+            raise UserError(f"no such file: {path}; {way_out}")
+
+
+def report(splits: Mapping[str, Split], args: argparse.Namespace, outputs: Mapping[str, Path]) -> None:
+    """What was made and why not more, where it is, and the next command."""
+    for name, split in splits.items():
+        print(f"✓ {TITLES[name]} triplets: {len(split.pairs)}")
+    total: dict[str, Counter[str]] = {"strategy": Counter(), "type": Counter(), "severity": Counter()}
+    for split in splits.values():
+        for pair in split.pairs:
+            total["strategy"][pair["strategy"]] += 1
+            total["severity"][pair["severity"]] += 1
+            total["type"].update({edit["type"] for edit in pair["edits"]})
+    for title, counts in total.items():
+        print(f"\nPairs by {title}:\n{_listed(counts)}")
+    refused = sum((split.reasons for split in splits.values()), Counter[str]())
+    set_aside = sum((split.set_aside for split in splits.values()), Counter[str]())
+    print(f"\nRefused, by reason:\n{_listed(refused)}")
+    print(f"\nRows set aside:\n{_listed(set_aside)}")
+    for name, split in splits.items():
+        if len(split.pairs) < EXPECTED[name]:
+            print(f"\n{_shortfall(name, split, args)}")
+    print("\nPairs are in:", *outputs.values(), sep="\n  ")
+    print(
+        "\nNext:\n"
+        f'  python stage_b_dpo_training.py --train_data_path "{outputs["train"]}" --val_data_path "{outputs["val"]}"'
+    )
+
+
+def _shortfall(name: str, split: Split, args: argparse.Namespace) -> str:
+    most = len(split.rows) * args.negatives_per_note
+    return (
+        f"{TITLES[name]}: fewer than {EXPECTED[name]:,} triplets, because {len(split.rows):,} factual summaries x "
+        f"{args.negatives_per_note} negatives give at most {most:,}; {split.refused_rows:,} of the summaries were "
+        f"refused, and {split.missing:,} negatives could not be proven wrong. Nothing was repeated to fill up: more "
+        f"notes in {args.phase1_dir} or a higher --negatives_per_note give more."
+    )
+
+
+def _listed(counts: Mapping[str, Any]) -> str:
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return "\n".join(f"  {count:>7,}  {name}" for name, count in ordered) or "        none"
+
+
+if __name__ == "__main__":
+    run_script(main)

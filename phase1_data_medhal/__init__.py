@@ -1,0 +1,1 @@
+"""The shipped notes, and the script that wrote them."""

@@ -1,0 +1,81 @@
+"""Write the shipped Phase 1 notes: synthetic clinical notes, each with a summary that its note fully supports.
+
+    python phase1_data_medhal/write_notes.py --output_dir phase1_data_medhal/sft --train 640 --validation 100 --test 100 --seed 7
+
+A patient is drawn first; note and summary are both written from it. One note in twelve also gets a row labelled
+``hallucinated``, whose summary has one fact wrong. The same seed writes the same bytes.
+"""  # noqa: E501
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from phase1_data_medhal.alter import alter_one_fact
+from phase1_data_medhal.draw import draw_patient
+from phase1_data_medhal.note_writer import write_note
+from phase1_data_medhal.patient import evidence, seeded
+from phase1_data_medhal.summary_writer import choose_facts, write_summary
+from utils.cli import EXIT_OK, new_parser, positive_int, run_script
+from utils.files import make_output_dir
+from utils.records import PHASE1_COLUMNS, write_csv
+
+NOTE_WORDS, SUMMARY_WORDS = range(60, 201), range(20, 61)
+HALLUCINATED_EVERY = 12  # rows: 8 %
+DEFAULT_SIZES = {"train": 640, "validation": 100, "test": 100}
+
+
+def build_parser() -> ArgumentParser:
+    """The script's options."""
+    parser = new_parser(__doc__ or "")
+    here = Path(__file__).resolve().parent
+    parser.add_argument("--output_dir", type=Path, default=here / "sft", help="folder for the three CSV files")
+    for split, size in DEFAULT_SIZES.items():
+        parser.add_argument(f"--{split}", type=positive_int, default=size, help=f"factual rows in the {split} split")
+    parser.add_argument("--seed", type=int, default=7, help="every row follows from the seed, its split and its number")
+    return parser
+
+
+def rows_of_note(seed: int, split: str, number: int) -> list[dict[str, str]]:
+    """The factual row of one note, and its hallucinated one where it has one."""
+    attempt = 0
+    while True:  # a text outside the word limits is drawn anew; about one in seventy is
+        rng = seeded(seed, split, number, attempt)
+        patient = draw_patient(rng)
+        facts = choose_facts(patient, rng)
+        note, summary = write_note(patient, rng), write_summary(facts, rng)
+        if len(note.split()) in NOTE_WORDS and len(summary.split()) in SUMMARY_WORDS:
+            break
+        attempt += 1
+    name, stats = f"{split}-{number:05d}", evidence(patient)
+    rows = [_row(name, note, summary, "factual", "", stats)]
+    if number % HALLUCINATED_EVERY == HALLUCINATED_EVERY - 1:
+        rng = seeded(seed, split, number, "hallucinated")
+        altered, kind = alter_one_fact(facts, patient, rng)
+        rows.append(_row(f"{name}-h", note, write_summary(altered, rng), "hallucinated", kind, stats))
+    return rows
+
+
+def _row(*values: str) -> dict[str, str]:
+    return dict(zip(PHASE1_COLUMNS, values, strict=True))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write the three files; returns the exit code."""
+    args = build_parser().parse_args(argv)
+    make_output_dir(args.output_dir)
+    for split in DEFAULT_SIZES:
+        rows = [row for number in range(getattr(args, split)) for row in rows_of_note(args.seed, split, number)]
+        path = args.output_dir / f"{split}_set_processed.csv"
+        write_csv(path, PHASE1_COLUMNS, rows)
+        factual = sum(row["label"] == "factual" for row in rows)
+        print(f"{path}: {factual} factual rows, {len(rows) - factual} hallucinated")
+    return EXIT_OK
+
+
+if __name__ == "__main__":
+    run_script(main)

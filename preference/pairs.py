@@ -1,0 +1,98 @@
+"""Preference pairs from JSONL to token ids, with everything that is left out counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from utils.cli import UserError
+from utils.prompts import Prompt, encode_completion, encode_prompt, text_of
+from utils.records import read_jsonl, sample_by_note
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers import PreTrainedTokenizerBase
+
+MAKE_PAIRS = "python generate_phase2_data.py"
+
+
+@dataclass(frozen=True)
+class EncodedPairs:
+    """Pairs as TRL's trainer takes them, and what was left out, by reason."""
+
+    dataset: Dataset
+    left_out: Counter[str]
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of one pass over all pairs, the prompt counted twice as stock DPO runs it."""
+        return sum(
+            2 * len(row["prompt_ids"]) + len(row["chosen_ids"]) + len(row["rejected_ids"]) for row in self.dataset
+        )
+
+
+def read_pairs(path: Path, limit: int | None, seed: int) -> list[dict[str, Any]]:
+    """Pairs of a JSONL file: prompt, chosen, rejected as plain strings or as TRL's conversational form.
+
+    At most ``limit`` of them, a seeded sample by note. Raises UserError naming file and line.
+    """
+    if not path.is_file():
+        raise UserError(f"no preference pairs at {path}; make them with: {MAKE_PAIRS}")
+    rows = read_jsonl(path, required=("prompt", "chosen", "rejected"))
+    for number, row in enumerate(rows, start=1):
+        for key in ("prompt", "chosen", "rejected"):
+            if not _is_prompt(row[key]):
+                raise UserError(
+                    f"{path}, pair {number}: '{key}' is neither text nor a list of messages with role and content"
+                )
+    notes = [str(row.get("note_id") or text_of(row["prompt"])) for row in rows]
+    return [rows[index] for index in sample_by_note(notes, limit, seed)]
+
+
+def encode_pairs(tokenizer: PreTrainedTokenizerBase, rows: Sequence[dict[str, Any]], max_length: int) -> EncodedPairs:
+    """Token ids of prompt, chosen and rejected.
+
+    Left out, and counted: pairs longer than ``max_length`` tokens (cutting them could cut away the very words that
+    differ), pairs whose two summaries are the same, and pairs with an empty side.
+    """
+    from datasets import Dataset
+
+    encoded: list[dict[str, list[int]]] = []
+    left_out: Counter[str] = Counter()
+    for row in rows:
+        chosen, rejected = text_of(row["chosen"]).strip(), text_of(row["rejected"]).strip()
+        ids = {
+            "prompt_ids": encode_prompt(tokenizer, row["prompt"]),
+            "chosen_ids": encode_completion(tokenizer, row["chosen"]),
+            "rejected_ids": encode_completion(tokenizer, row["rejected"]),
+        }
+        if not chosen or not rejected:
+            left_out["an empty summary"] += 1
+        elif chosen == rejected:
+            left_out["chosen and rejected are the same"] += 1
+        elif len(ids["prompt_ids"]) + max(len(ids["chosen_ids"]), len(ids["rejected_ids"])) > max_length:
+            left_out[f"longer than --max_length {max_length} tokens"] += 1
+        else:
+            encoded.append(ids)
+    if not encoded:
+        reasons = "; ".join(f"{count} {reason}" for reason, count in left_out.items())
+        raise UserError(f"no pair is left to train on: {reasons}")
+    return EncodedPairs(Dataset.from_list(encoded), left_out)
+
+
+def _is_prompt(value: Prompt | Any) -> bool:
+    if isinstance(value, str):
+        return True
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(
+            isinstance(m, dict) and isinstance(m.get("role"), str) and isinstance(m.get("content"), str) for m in value
+        )
+    )

@@ -1,0 +1,25 @@
+"""Shared by all tests: no hub, no telemetry, and one tiny model for the whole run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.tiny import build_tiny_adapter, build_tiny_model
+from utils.cli import quiet_libraries, stay_private
+
+stay_private()
+quiet_libraries()
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory) -> Path:
+    """A full model: two layers, random weights."""
+    return build_tiny_model(tmp_path_factory.mktemp("model") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny_adapter(tmp_path_factory, tiny_model) -> Path:
+    """An SFT adapter on the tiny model; its weights are random and not zero."""
+    return build_tiny_adapter(tmp_path_factory.mktemp("adapter") / "sft", tiny_model)

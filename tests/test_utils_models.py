@@ -1,0 +1,108 @@
+"""What a model path may be, and what is said when it is not."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+
+import pytest
+import torch
+
+from utils.cli import PROJECT_ROOT, UserError
+from utils.models import choose_device, choose_dtype, find_checkpoint, load_model, load_tokenizer, portable_path
+
+
+def test_a_full_model_is_its_own_base(tiny_model):
+    found = find_checkpoint(str(tiny_model))
+    assert (found.base, found.adapter, found.folder) == (str(tiny_model), None, tiny_model)
+
+
+def test_an_adapter_brings_its_base_and_its_weights_count(tiny_adapter, tiny_model):
+    found = find_checkpoint(str(tiny_adapter))
+    assert (found.base, found.adapter) == (str(tiny_model), tiny_adapter)
+    ids = torch.tensor([load_tokenizer(found)("BP 120/80")["input_ids"]])
+    cpu = torch.device("cpu")
+    with torch.no_grad():
+        adapted = load_model(found, cpu)(ids).logits
+        plain = load_model(find_checkpoint(str(tiny_model)), cpu)(ids).logits
+    assert not torch.allclose(adapted, plain)
+
+
+def test_only_an_adapter_loaded_to_train_is_trainable_and_it_is_fp32(tiny_adapter, tmp_path):
+    half = shutil.copytree(tiny_adapter, tmp_path / "half")
+    from safetensors.torch import load_file, save_file
+
+    weights = {name: value.half() for name, value in load_file(half / "adapter_model.safetensors").items()}
+    save_file(weights, half / "adapter_model.safetensors")
+    found, cpu = find_checkpoint(str(half)), torch.device("cpu")
+    trainable = [p for p in load_model(found, cpu, trainable=True).parameters() if p.requires_grad]
+    assert {p.dtype for p in trainable} == {torch.float32}
+    assert not [p for p in load_model(found, cpu).parameters() if p.requires_grad]
+
+
+def test_a_base_named_relative_to_the_project_is_found_from_anywhere(tiny_adapter, tmp_path, monkeypatch):
+    adapter = shutil.copytree(tiny_adapter, tmp_path / "adapter")
+    config = json.loads((adapter / "adapter_config.json").read_text())
+    config["base_model_name_or_path"] = "models/a-base"
+    (adapter / "adapter_config.json").write_text(json.dumps(config))
+    monkeypatch.setattr("utils.models.PROJECT_ROOT", tmp_path)
+    shutil.copytree(find_checkpoint(str(tiny_adapter)).base, tmp_path / "models" / "a-base")
+    elsewhere = tmp_path / "else where ä"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    assert find_checkpoint(str(adapter)).base == str(tmp_path / "models" / "a-base")
+
+
+def test_a_base_inside_the_project_is_named_relative_to_it(tiny_model):
+    assert portable_path(str(PROJECT_ROOT / "models")) == "models"
+    assert portable_path(str(tiny_model)) == str(tiny_model.resolve())
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({}, "is not a model: expected config.json"),
+        ({"config.json": "{}"}, "is not a model"),
+        ({"config.json": "{}", "model.safetensors": ""}, "no tokenizer"),
+        ({"adapter_config.json": "{}"}, "no adapter_model.safetensors"),
+        ({"adapter_config.json": "{}", "adapter_model.safetensors": ""}, "does not name its base model"),
+        (
+            {"adapter_config.json": '{"base_model_name_or_path": "gone"}', "adapter_model.safetensors": ""},
+            "needs its base model gone, which is not there",
+        ),
+        (
+            {
+                "adapter_config.json": '{"base_model_name_or_path": "no/SmolLM2-135M-Instruct"}',
+                "adapter_model.safetensors": "",
+            },
+            "fetch it with: python models/fetch_base_model.py",
+        ),
+    ],
+)
+def test_what_is_not_a_model_is_refused_with_what_was_found(tmp_path, files, said):
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(UserError, match=said) as refusal:
+        find_checkpoint(str(tmp_path), "--sft_model_path")
+    assert str(refusal.value).startswith("--sft_model_path: ")
+
+
+def test_a_missing_folder_never_becomes_a_hub_lookup(monkeypatch):
+    with pytest.raises(UserError, match="for a model on the hub, write hub:owner/name"):
+        find_checkpoint("models/mistyped")
+    assert os.environ["HF_HUB_OFFLINE"] == "1"
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")  # restored after the test
+    assert find_checkpoint("hub:owner/name").base == "owner/name"
+    assert "HF_HUB_OFFLINE" not in os.environ
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
+def test_cuda_where_there_is_none_names_the_way_out():
+    with pytest.raises(UserError, match="leave --device out"):
+        choose_device("cuda")
+    assert choose_device("auto").type in ("cpu", "mps")
+
+
+def test_a_cpu_computes_in_fp32():
+    assert choose_dtype(torch.device("cpu")) == torch.float32

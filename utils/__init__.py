@@ -1,0 +1,1 @@
+"""What all four steps share: records and files, run records, the prompt format, models, generation, statistics."""

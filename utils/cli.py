@@ -1,0 +1,116 @@
+"""How every script of this project fails, ends and reads its options: one clear message, one exit code."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import math
+import os
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from utils.hostile_text import visible
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+EXIT_OK, EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+
+class UserError(Exception):
+    """Wrong arguments or input. The message names what was found, where, and the command that helps."""
+
+
+def run_script(main: Callable[[Sequence[str] | None], int]) -> None:
+    """Run a script's ``main`` and exit: 0 done, 1 failed, 2 wrong arguments or input, 130 interrupted.
+
+    A traceback is left to errors that are ours; the user's own are one message on standard error.
+    """
+    stay_private()
+    quiet_libraries()
+    for stream in (sys.stdout, sys.stderr):  # a Windows console or a pipe may not speak UTF-8
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    try:
+        code = main(None)
+    except UserError as error:
+        print(f"error: {visible(str(error))}", file=sys.stderr)
+        code = EXIT_BAD_INPUT
+    except BrokenPipeError:  # the reader of our output, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = EXIT_FAILED
+    except OSError as error:
+        place = f": {error.filename}" if error.filename else ""
+        print(f"error: {error.strerror or error}{place}", file=sys.stderr)
+        code = EXIT_FAILED
+    except KeyboardInterrupt:
+        print("\ninterrupted; nothing is half-written, run the same command again", file=sys.stderr)
+        code = EXIT_INTERRUPTED
+    sys.stdout.flush()
+    sys.exit(code)
+
+
+def stay_private() -> None:
+    """Switch off telemetry and all hub access, before transformers is imported.
+
+    Clinical text must not leave the machine. :func:`utils.models.allow_hub` lifts the hub part
+    when, and only when, the user names a hub id.
+    """
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    os.environ["DO_NOT_TRACK"] = "1"
+    os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+def quiet_libraries() -> None:
+    """Keep notices that libraries write for their own developers off the user's screen."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+
+
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
+    """Keep the description's line breaks and show each default."""
+
+
+def new_parser(description: str) -> argparse.ArgumentParser:
+    """Argument parser in the project's style. ``description`` is the script's docstring."""
+    return argparse.ArgumentParser(description=description, formatter_class=_HelpFormatter, allow_abbrev=False)
+
+
+def positive_int(text: str) -> int:
+    """Argparse type: a whole number of at least 1."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text}")
+    return value
+
+
+def positive_float(text: str) -> float:
+    """Argparse type: a finite number above 0."""
+    value = float(text)
+    if not (math.isfinite(value) and value > 0):
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text}")
+    return value
+
+
+def share(text: str) -> float:
+    """Argparse type: a share, above 0 and at most 1."""
+    value = float(text)
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"expected a share above 0 and at most 1, got {text}")
+    return value
+
+
+def from_here_or_project(path: str | Path) -> Path:
+    """Resolve an input path against the working directory, then against the project's root.
+
+    README's paths are written from the project's root; this makes the same command work from any folder.
+    Returns the first that exists, else the path as it was given.
+    """
+    path = Path(path).expanduser()
+    if path.is_absolute() or path.exists():
+        return path
+    inside = PROJECT_ROOT / path
+    return inside if inside.exists() else path

@@ -1,0 +1,37 @@
+"""Two settings without which TRL on a CPU spends half its time on waste; neither changes a result."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+
+# glibc's mallopt(3) parameters, from malloc.h.
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+
+
+def reuse_freed_memory() -> None:
+    """Tell glibc to keep freed blocks for the next step instead of giving them back to the system.
+
+    The logits of one step are a few large blocks; fetched anew each time, they cost a million page faults a step.
+    Measured on SmolLM2-135M, 2 cores: 125 -> 190 tokens/s, peak memory 6.4 -> 6.8 GB. Does nothing elsewhere.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):  # another C library, such as musl
+        return
+    mallopt(_M_MMAP_THRESHOLD, 1 << 30)
+    mallopt(_M_TRIM_THRESHOLD, (1 << 31) - 1)
+
+
+def score_labelled_tokens_only() -> None:
+    """Have TRL run the LM head on the labelled tokens (the summaries) only, on every device.
+
+    TRL 1.16 does so where Triton is, and elsewhere scores every position, prompt and padding included, and throws
+    those scores away. Its ``_fused_forward`` asks the name replaced here for nothing but that choice; the kernels ask
+    their own. Holds for the pinned version; a test compares losses and gradients with the stock path.
+    """
+    import trl.trainer.utils
+
+    trl.trainer.utils._use_triton = lambda device: True

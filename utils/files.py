@@ -1,0 +1,122 @@
+"""Files that are either whole or absent: atomic writes, synced journals, hashes, private output folders."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+from utils.cli import UserError
+
+
+def make_output_dir(path: Path) -> Path:
+    """Create an output folder, readable by its owner only: it will hold clinical text.
+
+    Raises UserError when it cannot be created or written to, before any work is spent on it.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.NamedTemporaryFile(dir=path, prefix=".probe-"):
+            pass
+    except OSError as error:
+        raise UserError(f"cannot write to the output folder {path}: {error.strerror or error}") from error
+    return path
+
+
+@contextlib.contextmanager
+def atomic_writer(path: Path) -> Iterator[TextIO]:
+    """Open a UTF-8 text file that takes its final name only when the block ends without an error.
+
+    Written under a temporary name in the same folder, synced, then renamed. Line ends are ``\\n`` everywhere.
+    """
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder that takes the name ``path`` only when the block ends without an error.
+
+    A folder that stood there before is replaced as a whole; it stays as it was if the block fails.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-", ignore_cleanup_errors=True) as work:
+        new, old = Path(work) / "new", Path(work) / "old"
+        new.mkdir()
+        yield new
+        if path.exists():
+            path.rename(old)
+        new.rename(path)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write ``value`` as indented JSON, atomically."""
+    with atomic_writer(path) as file:
+        json.dump(value, file, indent=2, ensure_ascii=False)
+        file.write("\n")
+
+
+def append_journal(file: TextIO, entry: dict[str, Any]) -> None:
+    """Append one JSON line and force it to disk: once this returns, ``kill -9`` cannot lose the entry."""
+    file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+    file.flush()
+    os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def open_journal(path: Path) -> Iterator[TextIO]:
+    """Open a journal for appending; a last line torn by a kill is cut off first."""
+    if path.exists():
+        whole = path.read_bytes()
+        kept = whole[: whole.rfind(b"\n") + 1]
+        if len(kept) < len(whole):
+            with path.open("r+b") as torn:
+                torn.truncate(len(kept))
+    with path.open("a", encoding="utf-8", newline="") as file:
+        yield file
+
+
+def read_journal(path: Path) -> list[dict[str, Any]]:
+    """Every whole line of a JSONL journal, in order; none where the file is missing. A torn last line is left out."""
+    if not path.exists():
+        return []
+    lines = path.read_bytes().split(b"\n")[:-1]
+    entries = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            entries.append(json.loads(line))
+        except ValueError as error:
+            raise UserError(f"{path}, line {number}: not JSON ({error}); move the file away to start anew") from error
+    return entries
+
+
+def sha256_text(text: str) -> str:
+    """SHA-256 of a text's UTF-8 bytes, as hex."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def sha256_path(path: Path) -> str:
+    """SHA-256 of a file, or of a folder's files and their names (hidden files and run records left out)."""
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    for member in sorted(p for p in path.rglob("*") if p.is_file()):
+        name = member.relative_to(path)
+        if any(part.startswith(".") for part in name.parts) or name.name == "run.json":
+            continue
+        digest.update(f"{name.as_posix()}\0{sha256_path(member)}\n".encode())
+    return digest.hexdigest()

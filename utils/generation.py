@@ -1,0 +1,119 @@
+"""Batch generation that survives a kill: each finished batch is on disk before the next one starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from utils.files import append_journal, open_journal, read_journal, sha256_text
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class GenerationSettings:
+    """What decides a text beside the model and the prompt. ``temperature`` 0 is greedy."""
+
+    max_new_tokens: int
+    temperature: float = 0.0
+    seed: int = 42
+
+
+@dataclass(frozen=True)
+class Generated:
+    """One generated text; ``finish_reason`` is ``eos`` or ``length`` (cut at ``max_new_tokens``)."""
+
+    text: str
+    finish_reason: str
+    prompt_tokens: int
+    new_tokens: int
+
+
+def generate_all(
+    load_model: Callable[[], PreTrainedModel],
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[Sequence[int]],
+    settings: GenerationSettings,
+    batch_size: int,
+    journal: Path,
+    model_id: str,
+) -> tuple[list[Generated], int]:
+    """Generate one text for each prompt (token ids), in the order given; also how many came from ``journal``.
+
+    The model is loaded only where a text is missing. A text is reused when prompt, ``model_id`` (what tells one set of
+    weights from another) and settings are the same. Batches are formed by length, longest first, so that memory is at
+    its highest at the start and padding is small. Sampling is seeded by batch, from the seed and the prompts in it.
+    """
+    from tqdm import tqdm
+
+    keys = [sha256_text(f"{model_id}\0{settings}\0{list(prompt)}") for prompt in prompts]
+    done = {entry["key"]: Generated(**entry["generated"]) for entry in read_journal(journal)}
+    found = sum(key in done for key in keys)
+    open_keys = {key: prompt for key, prompt in zip(keys, prompts, strict=True) if key not in done}
+    waiting = sorted(open_keys.items(), key=lambda item: (-len(item[1]), item[0]))
+    if not waiting:
+        return [done[key] for key in keys], found
+    model = load_model()
+    with open_journal(journal) as file, tqdm(total=len(waiting), unit="summary") as bar:
+        for start in range(0, len(waiting), batch_size):
+            batch = waiting[start : start + batch_size]
+            texts = generate_batch(model, tokenizer, [prompt for _, prompt in batch], settings)
+            for (key, _), generated in zip(batch, texts, strict=True):
+                append_journal(file, {"key": key, "generated": vars(generated)})
+                done[key] = generated
+            bar.update(len(batch))
+    return [done[key] for key in keys], found
+
+
+def generate_batch(
+    model: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[Sequence[int]],
+    settings: GenerationSettings,
+) -> list[Generated]:
+    """Generate for one left-padded batch; every text ends at its own EOS or at ``max_new_tokens``."""
+    import torch
+    from transformers import GenerationConfig, set_seed
+
+    width = max(len(prompt) for prompt in prompts)
+    pad = tokenizer.pad_token_id
+    ids = torch.tensor([[pad] * (width - len(prompt)) + list(prompt) for prompt in prompts], device=model.device)
+    mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=model.device)
+    stop = stop_tokens(model, tokenizer)
+    config = GenerationConfig(
+        max_new_tokens=settings.max_new_tokens,
+        do_sample=settings.temperature > 0,
+        temperature=settings.temperature or None,
+        top_p=None,
+        top_k=0 if settings.temperature > 0 else None,
+        eos_token_id=stop,
+        pad_token_id=pad,
+    )
+    set_seed(int(sha256_text(f"{settings.seed}\0{[list(p) for p in prompts]}")[:8], 16))
+    model.eval()
+    with torch.inference_mode():
+        output = model.generate(input_ids=ids, attention_mask=mask, generation_config=config)
+    return [
+        _cut_at_stop(tokenizer, new.tolist(), stop, len(prompt))
+        for new, prompt in zip(output[:, width:], prompts, strict=True)
+    ]
+
+
+def stop_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Every token that ends a text: the tokenizer's EOS and those of the model's own generation settings."""
+    own = model.generation_config.eos_token_id
+    own_list = own if isinstance(own, list) else [own]
+    return sorted({int(token) for token in (tokenizer.eos_token_id, *own_list) if token is not None})
+
+
+def _cut_at_stop(
+    tokenizer: PreTrainedTokenizerBase, tokens: list[int], stop: Sequence[int], prompt_tokens: int
+) -> Generated:
+    """The text up to its first stop token; what follows in the batch is padding."""
+    end = next((index for index, token in enumerate(tokens) if token in stop), None)
+    kept = tokens if end is None else tokens[:end]
+    text = str(tokenizer.decode(kept, skip_special_tokens=True)).strip()
+    return Generated(text, "length" if end is None else "eos", prompt_tokens, len(kept))

@@ -1,0 +1,202 @@
+"""Find, check and load what a ``--model_path`` names: a full model, or an adapter on its base."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from utils.cli import PROJECT_ROOT, UserError, from_here_or_project
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+HUB_PREFIX = "hub:"
+FETCH_BASE = "python models/fetch_base_model.py"
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checked model path. ``adapter`` is None for a full model; ``base`` holds the full weights either way.
+
+    Both are folders, or, where the user wrote ``hub:owner/name``, that hub id.
+    """
+
+    base: str
+    adapter: Path | None
+    path: str
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder to hash for a run record; None for a model on the hub."""
+        if self.adapter is not None:
+            return self.adapter
+        folder = Path(self.base)
+        return folder if folder.is_dir() else None
+
+
+def find_checkpoint(model_path: str, option: str = "--model_path") -> Checkpoint:
+    """Check a model path without loading anything.
+
+    A relative path is looked for from the working directory, then from the project's root. Only ``hub:owner/name``
+    is ever looked up on the Hugging Face hub, and only that lifts the offline setting.
+
+    Raises UserError when the folder is missing, is not a model, or is an adapter whose base is not there.
+    """
+    if model_path.startswith(HUB_PREFIX):
+        allow_hub()
+        return Checkpoint(base=model_path.removeprefix(HUB_PREFIX), adapter=None, path=model_path)
+    folder = from_here_or_project(model_path)
+    if not folder.is_dir():
+        hint = f"; for a model on the hub, write {HUB_PREFIX}owner/name" if model_path.count("/") == 1 else ""
+        raise UserError(f"{option}: no such folder: {model_path}{hint}")
+    if (folder / "adapter_config.json").is_file():
+        if not _has_weights(folder, "adapter_model"):
+            raise UserError(f"{option}: {folder} has adapter_config.json but no adapter_model.safetensors")
+        return Checkpoint(base=_find_base(folder, option), adapter=folder, path=model_path)
+    _check_full_model(folder, option)
+    return Checkpoint(base=str(folder), adapter=None, path=model_path)
+
+
+def _find_base(adapter: Path, option: str) -> str:
+    """The base that an adapter names: relative to the working directory, the project's root, or the adapter."""
+    try:
+        named = json.loads((adapter / "adapter_config.json").read_text("utf-8"))["base_model_name_or_path"]
+    except (ValueError, KeyError) as error:
+        raise UserError(f"{option}: {adapter / 'adapter_config.json'} does not name its base model") from error
+    if named.startswith(HUB_PREFIX):
+        allow_hub()
+        return str(named).removeprefix(HUB_PREFIX)
+    for candidate in (Path(named), PROJECT_ROOT / named, adapter / named):
+        if candidate.is_dir():
+            _check_full_model(candidate, option)
+            return str(candidate)
+    fetch = f"fetch it with: {FETCH_BASE}" if "SmolLM2" in named else "put it there, or mend base_model_name_or_path"
+    raise UserError(f"{option}: the adapter {adapter} needs its base model {named}, which is not there; {fetch}")
+
+
+def _check_full_model(folder: Path, option: str) -> None:
+    if not (folder / "config.json").is_file() or not _has_weights(folder, "model"):
+        raise UserError(
+            f"{option}: {folder} is not a model: expected config.json with model*.safetensors, "
+            "or adapter_config.json with adapter_model.safetensors (Stage B writes its model to final_model/)"
+        )
+    if not any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer.model", "tokenizer_config.json")):
+        raise UserError(f"{option}: {folder} has a model but no tokenizer; save the tokenizer into the same folder")
+
+
+def _has_weights(folder: Path, stem: str) -> bool:
+    return any(folder.glob(f"{stem}*.safetensors"))
+
+
+def portable_path(base: str) -> str:
+    """How an adapter names its base: relative to the project's root where it lies inside, so that both can be moved."""
+    folder = Path(base)
+    if not folder.is_dir():
+        return f"{HUB_PREFIX}{base}"
+    folder = folder.resolve()
+    return folder.relative_to(PROJECT_ROOT).as_posix() if folder.is_relative_to(PROJECT_ROOT) else str(folder)
+
+
+def allow_hub() -> None:
+    """Lift the offline setting, because the user named a hub id. Call before transformers is imported."""
+    os.environ.pop("HF_HUB_OFFLINE", None)
+
+
+def choose_device(name: str) -> torch.device:
+    """The device for ``--device``: auto takes CUDA, then Apple's MPS, then the CPU. UserError where it is not there."""
+    import torch
+
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        return torch.device(next(kind for kind, there in available.items() if there))
+    if not available[name]:
+        raise UserError(
+            f"--device {name}: this machine has none that PyTorch {torch.__version__} can use; "
+            "leave --device out (it takes the best there is) or say --device cpu"
+        )
+    return torch.device(name)
+
+
+def choose_dtype(device: torch.device) -> torch.dtype:
+    """The precision to compute in: bf16 where the card has it, else fp16 on CUDA, else fp32.
+
+    A CPU without AVX512-BF16 or AMX runs bf16 several times slower than fp32, so every CPU gets fp32.
+    """
+    import torch
+
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    return torch.float32
+
+
+def load_tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:
+    """The tokenizer saved with the adapter, else the base's, with a pad token and an EOS token. Raises UserError."""
+    from transformers import AutoTokenizer
+
+    own = checkpoint.adapter is not None and (checkpoint.adapter / "tokenizer_config.json").is_file()
+    source = str(checkpoint.adapter) if own else checkpoint.base
+    tokenizer = AutoTokenizer.from_pretrained(source)
+    if tokenizer.eos_token is None:
+        raise UserError(f"{source}: the tokenizer has no EOS token, so a model could not learn to stop")
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_model(
+    checkpoint: Checkpoint, device: torch.device, *, load_in_4bit: bool = False, trainable: bool = False
+) -> PreTrainedModel:
+    """Load a checkpoint onto ``device``: the full model, or a PeftModel of base and adapter.
+
+    ``trainable`` leaves the adapter's weights trainable (in fp32, whatever they were stored in). ``load_in_4bit``
+    quantizes the base to NF4 with double quantization (Dettmers et al., arXiv 2305.14314).
+    """
+    from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # "Loading weights" is over before it can be read
+    options: dict[str, Any] = {"dtype": choose_dtype(device), "device_map": {"": device}}
+    if load_in_4bit:
+        options["quantization_config"] = quantization_4bit(device)
+    model: Any = AutoModelForCausalLM.from_pretrained(checkpoint.base, **options)
+    if checkpoint.adapter is not None:
+        from peft import PeftModel
+
+        model = PeftModel.from_pretrained(model, str(checkpoint.adapter), is_trainable=trainable)
+    return model
+
+
+def quantization_4bit(device: torch.device) -> Any:
+    """NF4 with double quantization, computing in the device's own precision."""
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=choose_dtype(device),
+    )
+
+
+def autocast_flags(device: torch.device) -> dict[str, Any]:
+    """The trainer's mixed-precision flags that go with :func:`choose_dtype`."""
+    import torch
+
+    dtype = choose_dtype(device)
+    return {"bf16": dtype == torch.bfloat16, "fp16": dtype == torch.float16, "use_cpu": device.type == "cpu"}
+
+
+def all_linear_lora(rank: int) -> dict[str, Any]:
+    """Arguments of ``peft.LoraConfig`` for every linear layer but the LM head (QLoRA, arXiv 2305.14314, section 4)."""
+    return {
+        "r": rank,
+        "lora_alpha": 2 * rank,
+        "lora_dropout": 0.0,
+        "target_modules": "all-linear",
+        "task_type": "CAUSAL_LM",
+    }

@@ -1,0 +1,42 @@
+"""Intervals and tests for rates; needs neither torch nor a model."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Rate(NamedTuple):
+    """``events`` of ``total``, with a 95 % Wilson score interval; all three shares are None when ``total`` is 0."""
+
+    events: int
+    total: int
+    share: float | None
+    low: float | None
+    high: float | None
+
+    def __str__(self) -> str:
+        if self.share is None or self.low is None or self.high is None:
+            return "no data"
+        return f"{self.events}/{self.total} = {self.share:.0%} [{self.low:.0%} to {self.high:.0%}]"
+
+
+def wilson(events: int, total: int) -> Rate:
+    """A rate with its 95 % score interval (Wilson, JASA 1927)."""
+    from scipy.stats import binomtest
+
+    if total == 0:
+        return Rate(0, 0, None, None, None)
+    interval = binomtest(events, total).proportion_ci(0.95, method="wilson")
+    return Rate(events, total, events / total, float(interval.low), float(interval.high))
+
+
+def mcnemar_exact(fixed: int, broken: int) -> float:
+    """Two-sided exact McNemar p-value for paired yes/no outcomes (McNemar, Psychometrika 1947).
+
+    ``fixed`` and ``broken`` count the discordant pairs; 1.0 where there are none.
+    """
+    from scipy.stats import binomtest
+
+    if fixed + broken == 0:
+        return 1.0
+    return float(binomtest(fixed, fixed + broken, 0.5).pvalue)
