@@ -18,7 +18,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adversarial.operators import FAMILIES
-from utils.cli import EXIT_OK, UserError, from_here_or_project, new_parser, positive_int, run_script, share
+from utils.cli import (
+    EXIT_OK,
+    PROJECT_ROOT,
+    UserError,
+    from_here_or_project,
+    new_parser,
+    positive_int,
+    run_script,
+    share,
+)
 
 if TYPE_CHECKING:
     from adversarial.rows import Split
@@ -61,13 +70,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     from adversarial.rows import make_split, read_split
     from utils.files import atomic_writer, make_output_dir
     from utils.records import write_jsonl
-    from utils.run_record import RUN_RECORD, write_run_record
+    from utils.run_record import RunRecord
 
     phase1_dir = from_here_or_project(args.phase1_dir)
     inputs = {name: phase1_dir / file for name, file in SPLITS.items()}
     check_inputs(phase1_dir, inputs)
+    code = {room: PROJECT_ROOT / room for room in ("adversarial", "clinical")}  # a newer version makes other pairs
     families = [family for family in FAMILIES if family in args.strategies or "all" in args.strategies]
-    output_dir = make_output_dir(Path(args.phase2_dir))
+    output_dir = Path(args.phase2_dir)
+    outputs = {name: output_dir / f"{name}_dpo.jsonl" for name in SPLITS}
+    record = RunRecord(output_dir, args, parser, inputs | code)
+    wanted = [*outputs.values(), *([Path(args.rejects)] if args.rejects else [])]
+    if all(path.is_file() for path in wanted) and record.is_finished():
+        print(f"✓ Pairs: {output_dir} holds them already, from the same arguments and notes; nothing to do.")
+        print_next(outputs)
+        return EXIT_OK
+    make_output_dir(output_dir)
 
     train = read_split(inputs["train"], ratio=args.adversarial_ratio, seed=args.seed)
     val = read_split(inputs["val"], ratio=args.adversarial_ratio, seed=args.seed, not_in=train.note_ids)
@@ -77,8 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             split, seed=args.seed, wanted=args.negatives_per_note, families=families, title=f"{TITLES[name]} notes"
         )
 
-    outputs = {name: output_dir / f"{name}_dpo.jsonl" for name in SPLITS}
-    (output_dir / RUN_RECORD).unlink(missing_ok=True)  # it says that the files beside it are whole
+    record.open()
     with contextlib.ExitStack() as both_or_neither:
         files = {name: both_or_neither.enter_context(atomic_writer(path)) for name, path in outputs.items()}
         for name, file in files.items():
@@ -87,10 +104,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         rejects = Path(args.rejects)
         make_output_dir(rejects.parent)
         write_jsonl(rejects, [refusal for split in splits.values() for refusal in split.refusals])
-    results = {name: split.figures() for name, split in splits.items()}
-    write_run_record(
-        output_dir, script="generate_phase2_data.py", args=args, parser=parser, inputs=inputs, results=results
-    )
+    record.finish({name: split.figures() for name, split in splits.items()})
     report(splits, args, outputs)
     return EXIT_OK
 
@@ -125,10 +139,13 @@ def report(splits: Mapping[str, Split], args: argparse.Namespace, outputs: Mappi
         if len(split.pairs) < EXPECTED[name]:
             print(f"\n{_shortfall(name, split, args)}")
     print("\nPairs are in:", *outputs.values(), sep="\n  ")
-    print(
-        "\nNext:\n"
-        f'  python stage_b_dpo_training.py --train_data_path "{outputs["train"]}" --val_data_path "{outputs["val"]}"'
-    )
+    print_next(outputs)
+
+
+def print_next(outputs: Mapping[str, Path]) -> None:
+    """The command of step 2, on these pairs."""
+    paths = f'--train_data_path "{outputs["train"]}" --val_data_path "{outputs["val"]}"'
+    print(f"\nNext:\n  python stage_b_dpo_training.py {paths}")
 
 
 def _shortfall(name: str, split: Split, args: argparse.Namespace) -> str:

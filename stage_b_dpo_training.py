@@ -14,7 +14,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from utils.cli import EXIT_OK, from_here_or_project, new_parser, positive_float, positive_int, run_script
+from utils.cli import EXIT_OK, UserError, from_here_or_project, new_parser, positive_float, positive_int, run_script
+from utils.models import DEVICES
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -39,7 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
     training.add_argument("--seed", type=int, default=42)
 
     hardware = parser.add_argument_group("hardware")
-    hardware.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
+    hardware.add_argument("--device", default="auto", choices=DEVICES)
     hardware.add_argument(
         "--load_in_4bit", action="store_true", help="quantize the frozen weights to NF4 (12 GB cards)"
     )
@@ -54,8 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from preference.pairs import encode_pairs, read_pairs
     from utils.files import make_output_dir
     from utils.models import choose_device, find_checkpoint, load_tokenizer
-    from utils.records import write_jsonl
-    from utils.run_record import finished_before, write_run_record
+    from utils.run_record import RunRecord
 
     checkpoint = find_checkpoint(args.sft_model_path, "--sft_model_path")
     train_path, val_path = from_here_or_project(args.train_data_path), from_here_or_project(args.val_data_path)
@@ -63,10 +63,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     val_rows = read_pairs(val_path, args.max_val_pairs, args.seed)
     device = choose_device(args.device)
     final_model = args.output_dir / "final_model"
-    inputs = {"train_data": train_path, "val_data": val_path}
-    if checkpoint.folder is not None:
-        inputs["sft_model"] = checkpoint.folder
-    if final_model.is_dir() and finished_before(args.output_dir, args, parser, inputs):
+    if final_model.resolve() in (folder.resolve() for folder in checkpoint.folders.values()):
+        raise UserError(f"--output_dir would replace its own input {final_model}; name another folder")
+    inputs = {"train_data": train_path, "val_data": val_path, **checkpoint.folders}
+    record = RunRecord(args.output_dir, args, parser, inputs)
+    if final_model.is_dir() and record.is_finished():
         print(f"✓ Stage B: {final_model} is there already, from the same arguments and inputs; nothing to do.")
         print_next(final_model)
         return EXIT_OK
@@ -90,22 +91,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         f"Training     beta {args.beta:g}, learning rate {args.learning_rate:g}, {args.num_epochs:g} epochs, batch "
         f"{args.batch_size} x {args.gradient_accumulation_steps}, {precision} on {device}"
     )
-    seconds = expected_seconds(policy.model, train, val, args.num_epochs)
-    print(f"Expected     about {in_words(seconds)}, from timing one pair on this machine", flush=True)
+    trainer = build_trainer(policy, tokenizer, train, val, args)
+    expected = expected_seconds(trainer, train, val)
+    said = f"about {in_words(expected)}, from timing one pair on this machine" if expected else "too large to time"
+    print(f"Expected     {said}", flush=True)
 
     # ------------------------------------------------------------------ train and save
-    trainer = build_trainer(policy, tokenizer, train, val, args)
     start = time.monotonic()
+    record.open()
     trainer.train()
     seconds = time.monotonic() - start
-    log = trainer.state.log_history
-    figures = final_figures(log)
-    write_jsonl(metrics_path(args.output_dir), log)
+    figures = final_figures(trainer.state.log_history)
     save_final_model(trainer.model, tokenizer, checkpoint, final_model)
-    results = {**figures, "train_pairs": len(train), "val_pairs": len(val), "seconds": round(seconds, 1)}
-    write_run_record(
-        args.output_dir, script="stage_b_dpo_training.py", args=args, parser=parser, inputs=inputs, results=results
-    )
+    record.finish({**figures, "train_pairs": len(train), "val_pairs": len(val), "seconds": round(seconds, 1)})
 
     # ------------------------------------------------------------------ what happened, where it is, what comes next
     print(f"✓ Stage B: {len(train)} pairs, {args.num_epochs:g} epochs in {in_words(seconds)}")

@@ -44,8 +44,15 @@ def read_results(folder: Path) -> pd.DataFrame:
         )
     scores = ("finish_reason", "words", "claims", "flagged_claims", "flags", "rougeL")
     frame = pd.DataFrame(read_csv(path, required=(*RESULT_COLUMNS, *scores)))
-    for column in ("words", "claims", "flagged_claims", "rougeL"):
-        frame[column] = pd.to_numeric(frame[column], errors="coerce")
+    try:
+        for column in ("words", "claims", "flagged_claims"):
+            frame[column] = frame[column].astype(int)
+        frame["rougeL"] = pd.to_numeric(frame["rougeL"].replace("", None))
+        frame["flags"].map(json.loads)
+    except ValueError as error:
+        raise UserError(f"--compare_with: {path} was edited ({error}); evaluate into another folder") from error
+    if frame["clinical_note"].duplicated().any():
+        raise UserError(f"--compare_with: {path} has a note twice; evaluate into another folder")
     return frame
 
 

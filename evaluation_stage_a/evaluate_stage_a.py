@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from utils.cli import EXIT_OK, from_here_or_project, new_parser, positive_int, run_script
+from utils.models import DEVICES
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -40,7 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--batch_size", type=positive_int, default=16)
     parser.add_argument("--max_new_tokens", type=positive_int, default=160, help="longest summary, in tokens")
     parser.add_argument("--seed", type=int, default=42, help="of the sample of notes")
-    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
+    parser.add_argument("--device", default="auto", choices=DEVICES)
     parser.add_argument("--load_in_4bit", action="store_true", help="quantize the weights to NF4 (12 GB cards)")
     return parser
 
@@ -53,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from evaluation_stage_a.examples import read_examples
     from utils.files import make_output_dir, write_json
     from utils.models import choose_device, find_checkpoint
-    from utils.run_record import write_run_record
+    from utils.run_record import RunRecord
 
     test_path = from_here_or_project(args.test_data)
     examples = read_examples(test_path, args.max_examples, args.seed)
@@ -62,6 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from evaluation_stage_a.comparison import RESULTS_CSV, as_json, compare, read_results, summarise
 
     earlier = read_results(args.compare_with) if args.compare_with else None
+    record = RunRecord(args.output_dir, args, parser, {"test_data": test_path, **checkpoint.folders})
     make_output_dir(args.output_dir)
 
     # ------------------------------------------------------------------ generate and score
@@ -71,7 +73,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     print(f"Summaries    {len(examples)} notes of {test_path}, by {args.model_path} on {device}", flush=True)
     start = time.monotonic()
-    summaries, reused = generate_summaries(checkpoint, device, [e.clinical_note for e in examples], args)
+    weights = [record.inputs[name]["sha256"] for name in checkpoint.folders]
+    summaries, reused = generate_summaries(checkpoint, weights, device, [e.clinical_note for e in examples], args)
     print(f"             {len(summaries) - reused} generated in {time.monotonic() - start:.0f} s, {reused} reused")
     results = score_all(examples, summaries)
     figures: dict[str, Any] = summarise(results)
@@ -82,16 +85,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     # ------------------------------------------------------------------ write, show, say what comes next
     results_csv = args.output_dir / RESULTS_CSV
+    record.open()
     write_csv(results_csv, list(results.columns), results.to_dict("records"))
     write_json(args.output_dir / "evaluation_statistics.json", as_json(figures))
     write_report(args.output_dir / "evaluation_report.txt", tables)
-    inputs = {"test_data": test_path}
-    if checkpoint.folder is not None:
-        inputs["model"] = checkpoint.folder
-    results_record = {"summaries": len(results), "reused": reused}
-    write_run_record(
-        args.output_dir, script="evaluate_stage_a.py", args=args, parser=parser, inputs=inputs, results=results_record
-    )
+    record.finish({"summaries": len(results), "reused": reused})
     show(tables)
     print(f"✓ Results      {results_csv}")
     print(f"  Statistics   {args.output_dir / 'evaluation_statistics.json'}")
@@ -101,11 +99,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def generate_summaries(
-    checkpoint: Checkpoint, device: Any, notes: Sequence[str], args: argparse.Namespace
+    checkpoint: Checkpoint, weights: Sequence[str], device: Any, notes: Sequence[str], args: argparse.Namespace
 ) -> tuple[list[Any], int]:
-    """Greedy summaries of the notes, in order, and how many an earlier run had finished already."""
+    """Greedy summaries of the notes, in order, and how many an earlier run had finished already.
+
+    ``weights`` are the hashes that tell this checkpoint from another.
+    """
     from utils.cpu_speed import reuse_freed_memory
-    from utils.files import sha256_path
     from utils.generation import GenerationSettings, generate_all
     from utils.models import choose_dtype, load_model, load_tokenizer
     from utils.prompts import encode_prompt, prompt_messages
@@ -118,8 +118,8 @@ def generate_summaries(
     prompts = [encode_prompt(tokenizer, prompt_messages(note)) for note in notes]
     settings = GenerationSettings(max_new_tokens=args.max_new_tokens)
     # What decides the low bits of a text beside prompt and settings: the weights, their precision, the padding.
-    weights = sha256_path(checkpoint.folder) if checkpoint.folder else checkpoint.base
-    model_id = f"{weights} on {checkpoint.base}: {choose_dtype(device)}, 4-bit {args.load_in_4bit}, {args.batch_size}"
+    precision = f"{choose_dtype(device)} on {device.type}, 4-bit {args.load_in_4bit}, batch {args.batch_size}"
+    model_id = f"{weights or checkpoint.base}: {precision}"
     journal = args.output_dir / "generated.journal.jsonl"
     return generate_all(load, tokenizer, prompts, settings, args.batch_size, journal, model_id)
 

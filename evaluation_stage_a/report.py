@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 SCREEN_NOTE = (
-    "The rate is a screen's: it reads names, numbers, sides, denials, sex and age against the note. It is not the\n"
-    "truth; step 4, a person's labels, decides."
+    "The rate is a screen's: it reads names, numbers, sides, denials, sex and age against the note. "
+    "It is not the truth; step 4, a person's labels, decides."
 )
 
 _ROWS = (

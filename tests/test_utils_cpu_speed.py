@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
+import types
+
 import torch
 import trl.trainer.utils
 from transformers import AutoModelForCausalLM
@@ -20,9 +21,8 @@ def scores_and_gradients(tiny_model):
     return out, {name: p.grad for name, p in model.named_parameters()}
 
 
-def test_scoring_labelled_tokens_only_equals_stock_trl(tiny_model, monkeypatch):
+def test_scoring_labelled_tokens_only_equals_stock_trl(tiny_model):
     stock, stock_gradients = scores_and_gradients(tiny_model)
-    monkeypatch.setattr(trl.trainer.utils, "_use_triton", trl.trainer.utils._use_triton)  # restored after the test
     score_labelled_tokens_only()
     ours, gradients = scores_and_gradients(tiny_model)
     for field in ("log_probs", "entropy", "mean_logits", "is_top1"):
@@ -46,13 +46,20 @@ def test_the_lm_head_sees_the_labelled_tokens_only(tiny_model, monkeypatch):
         scores_and_gradients(tiny_model)
         assert seen == [2 * 19]
     seen.clear()
-    monkeypatch.setattr(trl.trainer.utils, "_use_triton", trl.trainer.utils._use_triton)
     score_labelled_tokens_only()
     scores_and_gradients(tiny_model)
     assert seen == [2 * 8]
 
 
-@pytest.mark.parametrize("platform", ["linux", "win32"])
-def test_keeping_freed_memory_is_harmless_everywhere(monkeypatch, platform):
-    monkeypatch.setattr("sys.platform", platform)
-    assert reuse_freed_memory() is None
+def test_freed_memory_is_kept_where_the_c_library_can_and_nothing_is_called_elsewhere(monkeypatch):
+    called = []
+    library = types.SimpleNamespace(mallopt=lambda *args: called.append(args))
+    monkeypatch.setattr("ctypes.CDLL", lambda name: library)
+    monkeypatch.setattr("sys.platform", "win32")
+    reuse_freed_memory()
+    assert called == []
+    monkeypatch.setattr("sys.platform", "linux")
+    reuse_freed_memory()
+    assert called == [(-3, 1 << 30), (-1, (1 << 31) - 1)]
+    monkeypatch.setattr("ctypes.CDLL", lambda name: types.SimpleNamespace())  # musl has no mallopt
+    reuse_freed_memory()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -41,6 +42,24 @@ def test_a_folder_is_replaced_as_a_whole_or_not_at_all(tmp_path):
         (folder / "three").write_text("3")
     assert [entry.name for entry in target.iterdir()] == ["three"]
     assert [entry.name for entry in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_folder_that_cannot_take_its_place_is_kept_beside_the_old_one(tmp_path, monkeypatch):
+    target = tmp_path / "model"
+    target.mkdir()
+    (target / "old").write_text("")
+    rename = Path.rename
+
+    def held_open(self, to):
+        if self.name == "new" and Path(to) == target:
+            raise PermissionError("held open")
+        return rename(self, to)
+
+    monkeypatch.setattr(Path, "rename", held_open)
+    with pytest.raises(PermissionError), atomic_folder(target) as folder:
+        (folder / "new").write_text("hours of training")
+    assert [entry.name for entry in target.iterdir()] == ["old"]
+    assert (tmp_path / "model.new" / "new").read_text() == "hours of training"
 
 
 def test_a_journal_survives_a_torn_last_line(tmp_path):

@@ -101,6 +101,14 @@ def test_other_weights_or_settings_reuse_nothing(loaded, prompts, tmp_path, chan
     assert generate_all(lambda: model, tokenizer, prompts, **{**call, **changed})[1] == 0
 
 
+def test_the_model_s_own_penalties_do_not_apply(loaded, prompts):
+    model, tokenizer = loaded
+    plain = generate_batch(model, tokenizer, prompts, SETTINGS)
+    model.generation_config.repetition_penalty, model.generation_config.no_repeat_ngram_size = 5.0, 1
+    assert generate_batch(model, tokenizer, prompts, SETTINGS) == plain
+    model.generation_config.repetition_penalty, model.generation_config.no_repeat_ngram_size = None, None
+
+
 def test_sampling_is_repeatable_and_seeded(loaded, prompts):
     def sample(seed):
         return generate_batch(*loaded, prompts, GenerationSettings(max_new_tokens=12, temperature=1.0, seed=seed))

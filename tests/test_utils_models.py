@@ -8,6 +8,7 @@ import shutil
 
 import pytest
 import torch
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from utils.cli import PROJECT_ROOT, UserError
 from utils.models import choose_device, choose_dtype, find_checkpoint, load_model, load_tokenizer, portable_path
@@ -15,12 +16,13 @@ from utils.models import choose_device, choose_dtype, find_checkpoint, load_mode
 
 def test_a_full_model_is_its_own_base(tiny_model):
     found = find_checkpoint(str(tiny_model))
-    assert (found.base, found.adapter, found.folder) == (str(tiny_model), None, tiny_model)
+    assert (found.base, found.adapter, found.folders) == (str(tiny_model), None, {"model": tiny_model})
 
 
 def test_an_adapter_brings_its_base_and_its_weights_count(tiny_adapter, tiny_model):
     found = find_checkpoint(str(tiny_adapter))
     assert (found.base, found.adapter) == (str(tiny_model), tiny_adapter)
+    assert found.folders == {"adapter": tiny_adapter, "model": tiny_model}
     ids = torch.tensor([load_tokenizer(found)("BP 120/80")["input_ids"]])
     cpu = torch.device("cpu")
     with torch.no_grad():
@@ -68,6 +70,10 @@ def test_a_base_inside_the_project_is_named_relative_to_it(tiny_model):
         ({"adapter_config.json": "{}"}, "no adapter_model.safetensors"),
         ({"adapter_config.json": "{}", "adapter_model.safetensors": ""}, "does not name its base model"),
         (
+            {"adapter_config.json": '{"base_model_name_or_path": null}', "adapter_model.safetensors": ""},
+            "does not name its base model",
+        ),
+        (
             {"adapter_config.json": '{"base_model_name_or_path": "gone"}', "adapter_model.safetensors": ""},
             "needs its base model gone, which is not there",
         ),
@@ -102,6 +108,32 @@ def test_cuda_where_there_is_none_names_the_way_out():
     with pytest.raises(UserError, match="leave --device out"):
         choose_device("cuda")
     assert choose_device("auto").type in ("cpu", "mps")
+
+
+def test_a_damaged_model_is_one_message(tiny_model, tmp_path):
+    cut = shutil.copytree(tiny_model, tmp_path / "cut")
+    weights = (cut / "model.safetensors").read_bytes()
+    (cut / "model.safetensors").write_bytes(weights[: len(weights) // 2])
+    with pytest.raises(UserError, match="cut cannot be loaded as a causal language model"):
+        load_model(find_checkpoint(str(cut)), torch.device("cpu"))
+
+
+def test_an_adapter_of_another_base_is_one_message(tiny_adapter, tmp_path):
+    other = shutil.copytree(find_checkpoint(str(tiny_adapter)).base, tmp_path / "other")
+    config = json.loads((other / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps({**config, "intermediate_size": 96}))
+    LlamaForCausalLM(LlamaConfig.from_pretrained(other)).save_pretrained(other)
+    adapter = shutil.copytree(tiny_adapter, tmp_path / "adapter")
+    named = json.loads((adapter / "adapter_config.json").read_text())
+    (adapter / "adapter_config.json").write_text(json.dumps({**named, "base_model_name_or_path": str(other)}))
+    with pytest.raises(UserError, match="adapter cannot be loaded"):
+        load_model(find_checkpoint(str(adapter)), torch.device("cpu"))
+
+
+def test_several_processes_are_refused_before_they_overwrite_each_other(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(UserError, match="several processes"):
+        choose_device("cpu")
 
 
 def test_a_cpu_computes_in_fp32():

@@ -22,6 +22,10 @@ class UserError(Exception):
     """Wrong arguments or input. The message names what was found, where, and the command that helps."""
 
 
+class RunError(Exception):
+    """The run itself failed. The message says what happened and what to try."""
+
+
 def run_script(main: Callable[[Sequence[str] | None], int]) -> None:
     """Run a script's ``main`` and exit: 0 done, 1 failed, 2 wrong arguments or input, 130 interrupted.
 
@@ -37,12 +41,15 @@ def run_script(main: Callable[[Sequence[str] | None], int]) -> None:
     except UserError as error:
         print(f"error: {visible(str(error))}", file=sys.stderr)
         code = EXIT_BAD_INPUT
+    except RunError as error:
+        print(f"error: {visible(str(error))}", file=sys.stderr)
+        code = EXIT_FAILED
     except BrokenPipeError:  # the reader of our output, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = EXIT_FAILED
     except OSError as error:
         place = f": {error.filename}" if error.filename else ""
-        print(f"error: {error.strerror or error}{place}", file=sys.stderr)
+        print(visible(f"error: {error.strerror or error}{place}"), file=sys.stderr)
         code = EXIT_FAILED
     except KeyboardInterrupt:
         print("\ninterrupted; nothing is half-written, run the same command again", file=sys.stderr)
@@ -60,6 +67,7 @@ def stay_private() -> None:
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     os.environ["DO_NOT_TRACK"] = "1"
     os.environ["HF_HUB_OFFLINE"] = "1"
+    os.environ["DISABLE_SAFETENSORS_CONVERSION"] = "1"  # else transformers asks a service of the hub's
 
 
 def quiet_libraries() -> None:

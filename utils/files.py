@@ -50,7 +50,8 @@ def atomic_writer(path: Path) -> Iterator[TextIO]:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder that takes the name ``path`` only when the block ends without an error.
 
-    A folder that stood there before is replaced as a whole; it stays as it was if the block fails.
+    A folder that stood there before is replaced as a whole. It stays as it was if the block fails; if only the last
+    rename fails (a file held open on Windows, say), it is put back and the new one is kept beside it as ``.new``.
     """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-", ignore_cleanup_errors=True) as work:
@@ -59,7 +60,13 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         yield new
         if path.exists():
             path.rename(old)
-        new.rename(path)
+        try:
+            new.rename(path)
+        except BaseException:
+            new.rename(path.with_name(f"{path.name}.new"))
+            if old.exists():
+                old.rename(path)
+            raise
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -109,14 +116,14 @@ def sha256_text(text: str) -> str:
 
 
 def sha256_path(path: Path) -> str:
-    """SHA-256 of a file, or of a folder's files and their names (hidden files and run records left out)."""
+    """SHA-256 of a file, or of a folder's files and their names (hidden files, caches, run records left out)."""
     if path.is_file():
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     digest = hashlib.sha256()
     for member in sorted(p for p in path.rglob("*") if p.is_file()):
         name = member.relative_to(path)
-        if any(part.startswith(".") for part in name.parts) or name.name == "run.json":
+        if any(part.startswith((".", "__pycache__")) for part in name.parts) or name.name == "run.json":
             continue
         digest.update(f"{name.as_posix()}\0{sha256_path(member)}\n".encode())
     return digest.hexdigest()

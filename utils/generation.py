@@ -86,9 +86,14 @@ def generate_batch(
     config = GenerationConfig(
         max_new_tokens=settings.max_new_tokens,
         do_sample=settings.temperature > 0,
-        temperature=settings.temperature or None,
-        top_p=None,
+        temperature=settings.temperature or 1.0,
+        # Said outright, because generate() fills what is left open from the model's own settings: a repetition
+        # penalty, say, would punish a summary for keeping to its note.
+        top_p=1.0,
         top_k=0 if settings.temperature > 0 else None,
+        num_beams=1,
+        repetition_penalty=1.0,
+        no_repeat_ngram_size=0,
         eos_token_id=stop,
         pad_token_id=pad,
     )

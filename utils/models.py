@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from utils.cli import PROJECT_ROOT, UserError, from_here_or_project
+from utils.cli import PROJECT_ROOT, RunError, UserError, from_here_or_project
+from utils.files import write_json
 
 if TYPE_CHECKING:
     import torch
@@ -31,12 +34,10 @@ class Checkpoint:
     path: str
 
     @property
-    def folder(self) -> Path | None:
-        """The folder to hash for a run record; None for a model on the hub."""
-        if self.adapter is not None:
-            return self.adapter
-        folder = Path(self.base)
-        return folder if folder.is_dir() else None
+    def folders(self) -> dict[str, Path]:
+        """The folders that decide what the model says, to be hashed for a run record; none for the hub's part."""
+        named = {"adapter": self.adapter, "model": Path(self.base)}
+        return {name: folder for name, folder in named.items() if folder is not None and folder.is_dir()}
 
 
 def find_checkpoint(model_path: str, option: str = "--model_path") -> Checkpoint:
@@ -65,18 +66,25 @@ def find_checkpoint(model_path: str, option: str = "--model_path") -> Checkpoint
 def _find_base(adapter: Path, option: str) -> str:
     """The base that an adapter names: relative to the working directory, the project's root, or the adapter."""
     try:
-        named = json.loads((adapter / "adapter_config.json").read_text("utf-8"))["base_model_name_or_path"]
-    except (ValueError, KeyError) as error:
-        raise UserError(f"{option}: {adapter / 'adapter_config.json'} does not name its base model") from error
+        named = json.loads((adapter / "adapter_config.json").read_text("utf-8")).get("base_model_name_or_path")
+    except (ValueError, AttributeError):
+        named = None
+    if not isinstance(named, str) or not named:
+        raise UserError(f"{option}: {adapter / 'adapter_config.json'} does not name its base model")
     if named.startswith(HUB_PREFIX):
         allow_hub()
-        return str(named).removeprefix(HUB_PREFIX)
+        return named.removeprefix(HUB_PREFIX)
     for candidate in (Path(named), PROJECT_ROOT / named, adapter / named):
         if candidate.is_dir():
             _check_full_model(candidate, option)
             return str(candidate)
-    fetch = f"fetch it with: {FETCH_BASE}" if "SmolLM2" in named else "put it there, or mend base_model_name_or_path"
-    raise UserError(f"{option}: the adapter {adapter} needs its base model {named}, which is not there; {fetch}")
+    way_out = (
+        f"fetch it with: {FETCH_BASE}"
+        if "SmolLM2" in named
+        else "put it there, or set base_model_name_or_path in its adapter_config.json to a folder or, for a model "
+        f"on the hub, to {HUB_PREFIX}owner/name"
+    )
+    raise UserError(f"{option}: the adapter {adapter} needs its base model {named}, which is not there; {way_out}")
 
 
 def _check_full_model(folder: Path, option: str) -> None:
@@ -111,6 +119,8 @@ def choose_device(name: str) -> torch.device:
     """The device for ``--device``: auto takes CUDA, then Apple's MPS, then the CPU. UserError where it is not there."""
     import torch
 
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UserError("several processes cannot share one run yet; start it without a launcher, on one device")
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         return torch.device(next(kind for kind, there in available.items() if there))
@@ -134,13 +144,29 @@ def choose_dtype(device: torch.device) -> torch.dtype:
     return torch.float32
 
 
+@contextlib.contextmanager
+def loading(checkpoint: Checkpoint) -> Iterator[None]:
+    """Turn what the libraries raise for a damaged or foreign model into one message that names the model."""
+    from safetensors import SafetensorError
+    from torch import OutOfMemoryError
+
+    try:
+        yield
+    except OutOfMemoryError:
+        raise
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UserError(f"{checkpoint.path} cannot be loaded as a causal language model: {reason}") from error
+
+
 def load_tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:
     """The tokenizer saved with the adapter, else the base's, with a pad token and an EOS token. Raises UserError."""
     from transformers import AutoTokenizer
 
     own = checkpoint.adapter is not None and (checkpoint.adapter / "tokenizer_config.json").is_file()
     source = str(checkpoint.adapter) if own else checkpoint.base
-    tokenizer = AutoTokenizer.from_pretrained(source)
+    with loading(checkpoint):
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     if tokenizer.eos_token is None:
         raise UserError(f"{source}: the tokenizer has no EOS token, so a model could not learn to stop")
     if tokenizer.pad_token is None:
@@ -151,10 +177,11 @@ def load_tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:
 def load_model(
     checkpoint: Checkpoint, device: torch.device, *, load_in_4bit: bool = False, trainable: bool = False
 ) -> PreTrainedModel:
-    """Load a checkpoint onto ``device``: the full model, or a PeftModel of base and adapter.
+    """Load a checkpoint onto ``device``: the full model, or a PeftModel of base and adapter. Raises UserError.
 
     ``trainable`` leaves the adapter's weights trainable (in fp32, whatever they were stored in). ``load_in_4bit``
-    quantizes the base to NF4 with double quantization (Dettmers et al., arXiv 2305.14314).
+    quantizes the base to NF4 with double quantization (Dettmers et al., arXiv 2305.14314). Weights are read from
+    safetensors only, and a model's own code is never run.
     """
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
@@ -163,12 +190,29 @@ def load_model(
     options: dict[str, Any] = {"dtype": choose_dtype(device), "device_map": {"": device}}
     if load_in_4bit:
         options["quantization_config"] = quantization_4bit(device)
-    model: Any = AutoModelForCausalLM.from_pretrained(checkpoint.base, **options)
-    if checkpoint.adapter is not None:
-        from peft import PeftModel
+    with loading(checkpoint):
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            checkpoint.base, trust_remote_code=False, use_safetensors=True, **options
+        )
+        if checkpoint.adapter is not None:
+            from peft import PeftModel
 
-        model = PeftModel.from_pretrained(model, str(checkpoint.adapter), is_trainable=trainable)
+            model = PeftModel.from_pretrained(model, str(checkpoint.adapter), is_trainable=trainable)
     return model
+
+
+def save_adapter(model: Any, folder: Path, base: str) -> None:
+    """Save the adapter named ``default``, its config naming ``base`` portably. Raises RunError, e.g. on a full disk."""
+    from safetensors import SafetensorError
+
+    try:
+        model.save_pretrained(folder, selected_adapters=["default"])
+    except SafetensorError as error:
+        raise RunError(f"the adapter could not be saved: {error}; make room and run the same command again") from error
+    config_path = folder / "adapter_config.json"
+    config = json.loads(config_path.read_text("utf-8"))
+    write_json(config_path, {**config, "base_model_name_or_path": portable_path(base)})
+    (folder / "README.md").unlink(missing_ok=True)  # peft's unfilled template
 
 
 def quantization_4bit(device: torch.device) -> Any:

@@ -41,10 +41,10 @@ def encode_prompt(tokenizer: PreTrainedTokenizerBase, prompt: Prompt) -> list[in
     if isinstance(prompt, str):
         return list(tokenizer(prompt)["input_ids"])
     if tokenizer.chat_template:
-        messages = [dict(message) for message in prompt]
+        messages = [{**message, "content": without_control(tokenizer, message["content"])} for message in prompt]
         encoded: Any = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)
         return list(encoded["input_ids"])
-    return list(tokenizer(f"{text_of(prompt)}\n\nSummary:\n")["input_ids"])
+    return list(tokenizer(f"{without_control(tokenizer, text_of(prompt))}\n\nSummary:\n")["input_ids"])
 
 
 def encode_completion(tokenizer: PreTrainedTokenizerBase, completion: Prompt) -> list[int]:
@@ -56,8 +56,15 @@ def encode_completion(tokenizer: PreTrainedTokenizerBase, completion: Prompt) ->
     if isinstance(completion, str):
         ending = "" if text.endswith(str(tokenizer.eos_token)) else str(tokenizer.eos_token)
     else:
-        ending = end_of_turn(tokenizer)
+        text, ending = without_control(tokenizer, text), end_of_turn(tokenizer)
     return list(tokenizer(text + ending, add_special_tokens=False)["input_ids"])
+
+
+def without_control(tokenizer: PreTrainedTokenizerBase, text: str) -> str:
+    """``text`` with the tokenizer's control tokens broken by a space, so that a note cannot end its own turn."""
+    for token in tokenizer.all_special_tokens:
+        text = text.replace(token, f"{token[:1]} {token[1:]}")
+    return text
 
 
 def end_of_turn(tokenizer: PreTrainedTokenizerBase) -> str:

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -81,8 +81,13 @@ def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def read_jsonl(path: Path, required: Sequence[str]) -> list[dict[str, Any]]:
-    """Rows of a JSONL file. Raises UserError naming file and line where a line is not an object with ``required``."""
+def read_jsonl(
+    path: Path, required: Sequence[str], fault: Callable[[dict[str, Any]], str | None] = lambda row: None
+) -> list[dict[str, Any]]:
+    """Rows of a JSONL file, each an object with the ``required`` keys and without a ``fault``.
+
+    ``fault`` says what is wrong with a row, None for nothing. Raises UserError naming file and line.
+    """
     rows = []
     for number, line in enumerate(read_text(path).split("\n"), start=1):
         if not line.strip():
@@ -94,6 +99,9 @@ def read_jsonl(path: Path, required: Sequence[str]) -> list[dict[str, Any]]:
         missing = [key for key in required if not isinstance(row, dict) or key not in row]
         if missing:
             raise UserError(f"{path}, line {number}: no '{missing[0]}'; each line needs {', '.join(required)}")
+        wrong = fault(row)
+        if wrong:
+            raise UserError(f"{path}, line {number}: {wrong}")
         rows.append(row)
     if not rows:
         raise UserError(f"{path}: no rows")

@@ -20,54 +20,60 @@ RUN_RECORD = "run.json"
 PACKAGES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate", "bitsandbytes", "pandas")
 
 
-def resolved_arguments(args: argparse.Namespace, parser: argparse.ArgumentParser) -> dict[str, dict[str, Any]]:
-    """Every argument with its value and where it came from: the command line or the default."""
-    return {
-        name: {"value": _plain(value), "from": "default" if value == parser.get_default(name) else "command line"}
-        for name, value in sorted(vars(args).items())
-    }
+class RunRecord:
+    """The record of one run into ``output_dir``. ``inputs`` maps a name to a file or folder, hashed before the run.
 
-
-def write_run_record(
-    output_dir: Path,
-    *,
-    script: str,
-    args: argparse.Namespace,
-    parser: argparse.ArgumentParser,
-    inputs: Mapping[str, Path],
-    results: Mapping[str, Any],
-) -> None:
-    """Write ``run.json`` beside an output, atomically, as the last file: its presence says that the output is whole.
-
-    ``inputs`` maps a name to a file or folder, which is hashed; ``results`` are figures for a later reader.
+    Ask :meth:`is_finished`; call :meth:`open` right before the first output is replaced and :meth:`finish` after the
+    last: ``run.json`` is there exactly when all that lies beside it belongs together.
     """
-    record = {
-        "script": script,
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "arguments": resolved_arguments(args, parser),
-        "inputs": {name: {"path": str(path), "sha256": sha256_path(path)} for name, path in inputs.items()},
-        "results": {name: _plain(value) for name, value in results.items()},
-        "versions": {"python": platform.python_version(), **_versions()},
-        "git_commit": _git_commit(),
-        "platform": platform.platform(),
-        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
-    }
-    write_json(output_dir / RUN_RECORD, record)
+
+    def __init__(
+        self, output_dir: Path, args: argparse.Namespace, parser: argparse.ArgumentParser, inputs: Mapping[str, Path]
+    ) -> None:
+        self.path = output_dir / RUN_RECORD
+        self.script = Path(parser.prog).name
+        self.arguments = {
+            name: {"value": _plain(value), "from": "default" if value == parser.get_default(name) else "command line"}
+            for name, value in sorted(vars(args).items())
+        }
+        self.inputs = {name: {"path": str(path), "sha256": sha256_path(path)} for name, path in inputs.items()}
+
+    def is_finished(self) -> bool:
+        """Whether an earlier run with the same arguments and the same inputs is complete."""
+        try:
+            record = json.loads(self.path.read_text("utf-8"))
+            return _values(record["arguments"]) == _values(self.arguments) and _hashes(record["inputs"]) == _hashes(
+                self.inputs
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return False
+
+    def open(self) -> None:
+        """Take back the record of an earlier run, because its output is about to be replaced."""
+        self.path.unlink(missing_ok=True)
+
+    def finish(self, results: Mapping[str, Any]) -> None:
+        """Write ``run.json``, atomically; ``results`` are figures for a later reader."""
+        record = {
+            "script": self.script,
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "arguments": self.arguments,
+            "inputs": self.inputs,
+            "results": {name: _plain(value) for name, value in results.items()},
+            "versions": {"python": platform.python_version(), **_versions()},
+            "git_commit": _git_commit(),
+            "platform": platform.platform(),
+            "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        }
+        write_json(self.path, record)
 
 
-def finished_before(
-    output_dir: Path, args: argparse.Namespace, parser: argparse.ArgumentParser, inputs: Mapping[str, Path]
-) -> dict[str, Any] | None:
-    """The record of an earlier run into ``output_dir`` with the same arguments and the same inputs, else None."""
-    try:
-        record = json.loads((output_dir / RUN_RECORD).read_text("utf-8"))
-        earlier = {name: argument["value"] for name, argument in record["arguments"].items()}
-        hashes = {name: entry["sha256"] for name, entry in record["inputs"].items()}
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    now = {name: argument["value"] for name, argument in resolved_arguments(args, parser).items()}
-    same = earlier == now and hashes == {name: sha256_path(path) for name, path in inputs.items()}
-    return record if same else None
+def _values(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: argument["value"] for name, argument in arguments.items()}
+
+
+def _hashes(inputs: Mapping[str, Any]) -> dict[str, str]:
+    return {name: entry["sha256"] for name, entry in inputs.items()}
 
 
 def _plain(value: Any) -> Any:
