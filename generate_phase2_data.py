@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     families = [family for family in FAMILIES if family in args.strategies or "all" in args.strategies]
     output_dir = Path(args.phase2_dir)
     outputs = {name: output_dir / f"{name}_dpo.jsonl" for name in SPLITS}
-    record = RunRecord(output_dir, args, parser, inputs | code)
+    record = RunRecord(output_dir, __file__, args, parser, inputs | code)
     wanted = [*outputs.values(), *([Path(args.rejects)] if args.rejects else [])]
     if all(path.is_file() for path in wanted) and record.is_finished():
         print(f"✓ Pairs: {output_dir} holds them already, from the same arguments and notes; nothing to do.")

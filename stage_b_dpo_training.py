@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if final_model.resolve() in (folder.resolve() for folder in checkpoint.folders.values()):
         raise UserError(f"--output_dir would replace its own input {final_model}; name another folder")
     inputs = {"train_data": train_path, "val_data": val_path, **checkpoint.folders}
-    record = RunRecord(args.output_dir, args, parser, inputs)
+    record = RunRecord(args.output_dir, __file__, args, parser, inputs)
     if final_model.is_dir() and record.is_finished():
         print(f"✓ Stage B: {final_model} is there already, from the same arguments and inputs; nothing to do.")
         print_next(final_model)

@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from evaluation_stage_a.comparison import RESULTS_CSV, as_json, compare, read_results, summarise
 
     earlier = read_results(args.compare_with) if args.compare_with else None
-    record = RunRecord(args.output_dir, args, parser, {"test_data": test_path, **checkpoint.folders})
+    record = RunRecord(args.output_dir, __file__, args, parser, {"test_data": test_path, **checkpoint.folders})
     make_output_dir(args.output_dir)
 
     # ------------------------------------------------------------------ generate and score

@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     checkpoint = find_checkpoint(args.base_model, "--base_model")
     device = choose_device(args.device)
     inputs = {"train_data": train_csv, "val_data": val_csv, **checkpoint.folders}
-    record = RunRecord(args.output_dir, args, parser, inputs)
+    record = RunRecord(args.output_dir, __file__, args, parser, inputs)
     make_output_dir(args.output_dir)
 
     # ------------------------------------------------------------------ model and data

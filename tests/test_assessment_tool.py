@@ -263,7 +263,6 @@ def test_other_spellings_of_the_columns_are_read(tmp_path, sit):
         (("clinical_note", "generated_summary"), [["n", "s"]], "no column 'example_id'"),
         (COLUMNS, [*rows(2), rows(2)[1]], "row 4: example_id 'id1' is already in row 3"),
         (COLUMNS, [*rows(1), ["", "n", "", "s", ""]], "row 3: no example_id"),
-        (("example_id", "the note: \x1b[2J"), [["1", "n"]], r"no column 'clinical_note'.*\\x1b\[2J"),
     ],
 )
 def test_bad_input_is_refused_by_name_and_nothing_is_written(tmp_path, sit, columns, content, message):

@@ -189,7 +189,8 @@ def test_the_end_says_what_was_made_why_not_more_and_what_is_next(phase1, tmp_pa
     assert f'python stage_b_dpo_training.py --train_data_path "{tmp_path / "out" / "train_dpo.jsonl"}"' in out
     record = json.loads((tmp_path / "out" / "run.json").read_text("utf-8"))
     assert record["results"]["train"]["pairs"] == len(train)
-    assert set(record["inputs"]) == {"train", "val"}
+    assert record["script"] == "generate_phase2_data.py"
+    assert set(record["inputs"]) == {"train", "val", "adversarial", "clinical"}  # a newer version makes other pairs
 
 
 def test_defaults_are_those_of_the_guide():
@@ -234,17 +235,18 @@ def test_input_that_cannot_be_used_is_one_clear_message_and_no_file(phase1, tmp_
 def test_a_failure_while_writing_leaves_the_old_pairs_and_no_record(phase1, tmp_path, monkeypatch):
     run(tmp_path)
     before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir() if path.suffix == ".jsonl"}
-    calls = []
+    calls, dumps = [], json.dumps
 
     def fail(value, **options):
-        calls.append(value)
+        calls.extend([value] if "rejected" in value else [])
         if len(calls) == 5:
             raise OSError(28, "No space left on device")
-        return "{}"
+        return dumps(value, **options)
 
     monkeypatch.setattr(generate_phase2_data.json, "dumps", fail)
     with pytest.raises(OSError, match="No space left"):
         run(tmp_path, "--seed", 1)
+    assert len(calls) == 5
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
 
 

@@ -21,17 +21,22 @@ PACKAGES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate", "b
 
 
 class RunRecord:
-    """The record of one run into ``output_dir``. ``inputs`` maps a name to a file or folder, hashed before the run.
+    """The record of one run of ``script`` into ``output_dir``. ``inputs`` maps a name to a file or folder, hashed before the run.
 
     Ask :meth:`is_finished`; call :meth:`open` right before the first output is replaced and :meth:`finish` after the
     last: ``run.json`` is there exactly when all that lies beside it belongs together.
     """
 
     def __init__(
-        self, output_dir: Path, args: argparse.Namespace, parser: argparse.ArgumentParser, inputs: Mapping[str, Path]
+        self,
+        output_dir: Path,
+        script: str,
+        args: argparse.Namespace,
+        parser: argparse.ArgumentParser,
+        inputs: Mapping[str, Path],
     ) -> None:
         self.path = output_dir / RUN_RECORD
-        self.script = Path(parser.prog).name
+        self.script = Path(script).name
         self.arguments = {
             name: {"value": _plain(value), "from": "default" if value == parser.get_default(name) else "command line"}
             for name, value in sorted(vars(args).items())
