@@ -21,10 +21,11 @@ PACKAGES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate", "b
 
 
 class RunRecord:
-    """The record of one run of ``script`` into ``output_dir``. ``inputs`` maps a name to a file or folder, hashed before the run.
+    """The record of one run of ``script`` into ``output_dir``.
 
-    Ask :meth:`is_finished`; call :meth:`open` right before the first output is replaced and :meth:`finish` after the
-    last: ``run.json`` is there exactly when all that lies beside it belongs together.
+    ``inputs`` maps a name to a file or folder; they are hashed here, before the run. Ask :meth:`is_finished`; call
+    :meth:`open` right before the first output is replaced and :meth:`finish` after the last: ``run.json`` is there
+    exactly when all that lies beside it belongs together.
     """
 
     def __init__(
