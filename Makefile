@@ -1,6 +1,6 @@
 # make demo   steps 1 to 3 on a small part of the shipped notes, from nothing to a before/after table
 # make test   all tests          make lint   style and types
-# Each creates .venv when it is missing. On Windows, README has the same as PowerShell commands.
+# Each creates .venv when it is missing. For Windows, README has the steps as PowerShell commands.
 
 PYTHON ?= python3
 PY := .venv/bin/python

@@ -78,19 +78,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"             {len(summaries) - reused} generated in {time.monotonic() - start:.0f} s, {reused} reused")
     results = score_all(examples, summaries)
     figures: dict[str, Any] = summarise(results)
-    tables = [one_model(figures)]
+    table = one_model(figures)
     if earlier is not None:
         figures["comparison"] = compare(earlier, results)
-        tables.append(before_and_after(figures["comparison"]))
+        table = before_and_after(figures["comparison"])
 
     # ------------------------------------------------------------------ write, show, say what comes next
     results_csv = args.output_dir / RESULTS_CSV
     record.open()
     write_csv(results_csv, list(results.columns), results.to_dict("records"))
     write_json(args.output_dir / "evaluation_statistics.json", as_json(figures))
-    write_report(args.output_dir / "evaluation_report.txt", tables)
+    write_report(args.output_dir / "evaluation_report.txt", table)
     record.finish({"summaries": len(results), "reused": reused})
-    show(tables)
+    show(table)
     print(f"✓ Results      {results_csv}")
     print(f"  Statistics   {args.output_dir / 'evaluation_statistics.json'}")
     print(f"  Report       {args.output_dir / 'evaluation_report.txt'}")
@@ -124,21 +124,21 @@ def generate_summaries(
     return generate_all(load, tokenizer, prompts, settings, args.batch_size, journal, model_id)
 
 
-def show(tables: Sequence[RenderableType]) -> None:
-    """Print the tables; without colour or escapes where the output is no terminal."""
+def show(table: RenderableType) -> None:
+    """Print the figures; without colour or escapes where the output is no terminal."""
     from rich.console import Console
 
-    Console(highlight=False).print(*tables, sep="\n\n")
+    Console(highlight=False).print(table)
 
 
-def write_report(path: Path, tables: Sequence[RenderableType]) -> None:
-    """The same tables as plain text, whatever terminal there is."""
+def write_report(path: Path, table: RenderableType) -> None:
+    """The same figures as plain text, whatever terminal there is."""
     from rich.console import Console
 
     from utils.files import atomic_writer
 
     text = io.StringIO()
-    Console(file=text, width=110, highlight=False, no_color=True).print(*tables, sep="\n\n")
+    Console(file=text, width=110, highlight=False, no_color=True).print(table)
     with atomic_writer(path) as file:
         file.write(text.getvalue())
 

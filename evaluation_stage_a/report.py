@@ -29,7 +29,7 @@ def one_model(figures: dict[str, Any]) -> RenderableType:
     table = Table("", f"{figures['summaries']} summaries", title="Evaluation", title_justify="left")
     for key, name in _ROWS:
         table.add_row(name, _cell(figures[key]))
-    return Group(table, _types(figures["flagged_claims_by_type"]), Text(SCREEN_NOTE))
+    return Group(table, Text(f"flagged claims by type: {_types(figures)}"), Text(SCREEN_NOTE))
 
 
 def before_and_after(comparison: dict[str, Any]) -> RenderableType:
@@ -40,15 +40,15 @@ def before_and_after(comparison: dict[str, Any]) -> RenderableType:
     for key, name in _ROWS:
         table.add_row(name, _cell(before[key]), _cell(after[key]))
     changed = Text(
+        f"flagged claims by type, before: {_types(before)}\nafter: {_types(after)}\n"
         f"fixed {comparison['fixed']}, broken {comparison['broken']}, flagged both times {comparison['both']}, "
         f"clean both times {comparison['neither']}; exact McNemar p = {comparison['mcnemar_p']:.3g}"
     )
     return Group(table, changed, Text(SCREEN_NOTE))
 
 
-def _types(counts: dict[str, int]) -> Text:
-    listed = ", ".join(f"{name} {count}" for name, count in counts.items()) or "none"
-    return Text(f"flagged claims by type: {listed}")
+def _types(figures: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in figures["flagged_claims_by_type"].items()) or "none"
 
 
 def _cell(value: Any) -> str:

@@ -62,6 +62,19 @@ def test_a_text_ends_at_its_first_stop_token(loaded, prompts):
     assert [(g.text, g.finish_reason, g.new_tokens) for g in generated] == [(written, "eos", 3)] * 2
 
 
+def test_progress_counts_each_text_once_as_it_ends(loaded, prompts, monkeypatch):
+    model, tokenizer = loaded
+    free = generate_batch(model, tokenizer, prompts, GenerationSettings(max_new_tokens=30))
+    first_word = tokenizer(free[0].text)["input_ids"][2]  # a token that some of the texts hold
+    monkeypatch.setattr(model.generation_config, "eos_token_id", [first_word, tokenizer.eos_token_id])
+    told = []
+    ended = generate_batch(model, tokenizer, prompts, GenerationSettings(max_new_tokens=30), told.append)
+    by_itself = sum(g.finish_reason == "eos" for g in ended)
+    assert by_itself > 0
+    assert sum(told) == by_itself
+    assert min(told) == 0
+
+
 def test_running_to_the_limit_is_recorded(loaded, prompts):
     generated = generate_batch(*loaded, prompts[:1], GenerationSettings(max_new_tokens=2))[0]
     assert (generated.finish_reason, generated.new_tokens) == ("length", 2)

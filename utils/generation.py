@@ -60,11 +60,11 @@ def generate_all(
     with open_journal(journal) as file, tqdm(total=len(waiting), unit="summary") as bar:
         for start in range(0, len(waiting), batch_size):
             batch = waiting[start : start + batch_size]
-            texts = generate_batch(model, tokenizer, [prompt for _, prompt in batch], settings)
+            texts = generate_batch(model, tokenizer, [prompt for _, prompt in batch], settings, bar.update)
             for (key, _), generated in zip(batch, texts, strict=True):
                 append_journal(file, {"key": key, "generated": vars(generated)})
                 done[key] = generated
-            bar.update(len(batch))
+            bar.update(start + len(batch) - bar.n)
     return [done[key] for key in keys], found
 
 
@@ -73,10 +73,14 @@ def generate_batch(
     tokenizer: PreTrainedTokenizerBase,
     prompts: Sequence[Sequence[int]],
     settings: GenerationSettings,
+    on_finished: Callable[[int], object] = lambda count: None,
 ) -> list[Generated]:
-    """Generate for one left-padded batch; every text ends at its own EOS or at ``max_new_tokens``."""
+    """Generate for one left-padded batch; every text ends at its own EOS or at ``max_new_tokens``.
+
+    ``on_finished`` is told, while the batch runs, how many more of its texts have ended.
+    """
     import torch
-    from transformers import GenerationConfig, set_seed
+    from transformers import GenerationConfig, StoppingCriteriaList, set_seed
 
     width = max(len(prompt) for prompt in prompts)
     pad = tokenizer.pad_token_id
@@ -97,10 +101,24 @@ def generate_batch(
         eos_token_id=stop,
         pad_token_id=pad,
     )
+    ended = 0
+
+    def watch(input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        nonlocal ended
+        now = int(torch.isin(input_ids[:, width:], torch.tensor(stop, device=input_ids.device)).any(dim=1).sum())
+        on_finished(now - ended)
+        ended = now
+        return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)  # stops nothing itself
+
     set_seed(int(sha256_text(f"{settings.seed}\0{[list(p) for p in prompts]}")[:8], 16))
     model.eval()
     with torch.inference_mode():
-        output = model.generate(input_ids=ids, attention_mask=mask, generation_config=config)
+        output = model.generate(
+            input_ids=ids,
+            attention_mask=mask,
+            generation_config=config,
+            stopping_criteria=StoppingCriteriaList([watch]),
+        )
     return [
         _cut_at_stop(tokenizer, new.tolist(), stop, len(prompt))
         for new, prompt in zip(output[:, width:], prompts, strict=True)
