@@ -19,6 +19,7 @@ from utils.models import DEVICES
 
 
 def build_parser() -> argparse.ArgumentParser:
+    """The options, with the defaults that README shows."""
     parser = new_parser(__doc__ or "")
     paths = parser.add_argument_group("what goes in and out")
     sft_default = "models/sft_specialist_fast_fp16/final_model"
@@ -48,6 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Train Stage B and save it, or find it trained already; returns the exit code."""
     parser = build_parser()
     args = parser.parse_args(argv)
 

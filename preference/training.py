@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import TrainerCallback, TrainerState
 from trl import DPOConfig, DPOTrainer
 
 from preference.policy import Policy, adapter_weights, keep_trainable_fp32
@@ -15,7 +15,7 @@ from utils.cli import RunError
 from utils.cpu_speed import reuse_freed_memory, score_labelled_tokens_only
 from utils.files import append_journal, open_journal
 from utils.models import autocast_flags
-from utils.trainer_progress import use_progress_line
+from utils.trainer_progress import Logs, use_progress_line
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -48,14 +48,7 @@ class ReferenceCheck(TrainerCallback):
     def __init__(self, tolerance: float) -> None:
         self.tolerance = tolerance
 
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> None:
+    def on_log(self, args: Any, state: TrainerState, control: Any, logs: Logs | None = None, **_: Any) -> None:
         if state.global_step != 1 or not logs or "loss" not in logs:
             return
         rewards = {name: float(logs[name]) for name in REWARDS}
@@ -70,19 +63,10 @@ class MetricsJournal(TrainerCallback):
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_train_begin(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
         self.path.unlink(missing_ok=True)
 
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> None:
+    def on_log(self, args: Any, state: TrainerState, control: Any, logs: Logs | None = None, **_: Any) -> None:
         if state.is_world_process_zero and logs:
             with open_journal(self.path) as file:
                 append_journal(file, {"step": state.global_step, "epoch": state.epoch, **logs})

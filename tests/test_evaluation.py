@@ -19,18 +19,18 @@ from utils.records import read_csv, write_csv
 
 
 @pytest.fixture
-def test_csv(tmp_path):
+def notes_csv(tmp_path):
     return write_phase1(tmp_path / "phase1", test=9) / "test_set_processed.csv"
 
 
-def evaluate(model, test_csv, output_dir, *more):
-    argv = ["--model_path", str(model), "--test_data", str(test_csv), "--output_dir", str(output_dir)]
+def evaluate(model, notes_csv, output_dir, *more):
+    argv = ["--model_path", str(model), "--test_data", str(notes_csv), "--output_dir", str(output_dir)]
     assert evaluate_stage_a.main([*argv, "--max_new_tokens", "8", "--device", "cpu", *more]) == 0
     return read_csv(output_dir / "evaluation_results.csv", ("example_id", "generated_summary"))
 
 
-def test_rows_labelled_hallucinated_and_repeated_notes_are_no_examples(test_csv):
-    examples = read_examples(test_csv, None, seed=1)
+def test_rows_labelled_hallucinated_and_repeated_notes_are_no_examples(notes_csv):
+    examples = read_examples(notes_csv, None, seed=1)
     assert [e.example_id for e in examples] == [f"test-{i}" for i in range(9)]
 
 
@@ -43,9 +43,9 @@ def test_rows_without_ground_truth_or_id_are_examples(tmp_path):
         read_examples(path, None, seed=1)
 
 
-def test_both_stages_get_the_same_seeded_notes_and_not_the_first(tiny_model, tiny_adapter, test_csv, tmp_path):
+def test_both_stages_get_the_same_seeded_notes_and_not_the_first(tiny_model, tiny_adapter, notes_csv, tmp_path):
     ids = [
-        [row["example_id"] for row in evaluate(model, test_csv, tmp_path / name, "--max_examples", "4")]
+        [row["example_id"] for row in evaluate(model, notes_csv, tmp_path / name, "--max_examples", "4")]
         for name, model in (("a", tiny_model), ("b", tiny_adapter))
     ]
     assert ids[0] == ids[1]
@@ -53,15 +53,15 @@ def test_both_stages_get_the_same_seeded_notes_and_not_the_first(tiny_model, tin
     assert ids[0] != [f"test-{i}" for i in range(4)]
 
 
-def test_a_second_run_generates_nothing_and_says_so(tiny_model, test_csv, tmp_path, capsys):
-    first = evaluate(tiny_model, test_csv, tmp_path / "out")
+def test_a_second_run_generates_nothing_and_says_so(tiny_model, notes_csv, tmp_path, capsys):
+    first = evaluate(tiny_model, notes_csv, tmp_path / "out")
     capsys.readouterr()
-    assert evaluate(tiny_model, test_csv, tmp_path / "out") == first
+    assert evaluate(tiny_model, notes_csv, tmp_path / "out") == first
     assert "0 generated in 0 s, 9 reused" in capsys.readouterr().out
 
 
-def test_the_results_open_with_the_four_agreed_columns(tiny_model, test_csv, tmp_path, capsys):
-    evaluate(tiny_model, test_csv, tmp_path / "out")
+def test_the_results_open_with_the_four_agreed_columns(tiny_model, notes_csv, tmp_path, capsys):
+    evaluate(tiny_model, notes_csv, tmp_path / "out")
     header = (tmp_path / "out" / "evaluation_results.csv").read_text(encoding="utf-8").splitlines()[0]
     assert header.startswith("example_id,clinical_note,ground_truth,generated_summary,")
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
@@ -74,23 +74,23 @@ def test_the_results_open_with_the_four_agreed_columns(tiny_model, test_csv, tmp
     assert 'python manual_assessment_tool.py --results_csv "' in capsys.readouterr().out
 
 
-def test_a_run_that_has_both_stages_shows_them_side_by_side(tiny_model, tiny_adapter, test_csv, tmp_path, capsys):
-    evaluate(tiny_model, test_csv, tmp_path / "a")
-    evaluate(tiny_adapter, test_csv, tmp_path / "b", "--compare_with", str(tmp_path / "a"))
+def test_a_run_that_has_both_stages_shows_them_side_by_side(tiny_model, tiny_adapter, notes_csv, tmp_path, capsys):
+    evaluate(tiny_model, notes_csv, tmp_path / "a")
+    evaluate(tiny_adapter, notes_csv, tmp_path / "b", "--compare_with", str(tmp_path / "a"))
     assert "Before and after, on the same 9 notes" in capsys.readouterr().out
     statistics = json.loads((tmp_path / "b" / "evaluation_statistics.json").read_text())
     assert statistics["comparison"]["notes_in_common"] == 9
 
 
-def test_nothing_to_compare_with_is_said_before_anything_is_generated(tiny_model, test_csv, tmp_path):
+def test_nothing_to_compare_with_is_said_before_anything_is_generated(tiny_model, notes_csv, tmp_path):
     with pytest.raises(UserError, match="evaluate Stage A into it first"):
-        evaluate(tiny_model, test_csv, tmp_path / "b", "--compare_with", str(tmp_path / "a"))
+        evaluate(tiny_model, notes_csv, tmp_path / "b", "--compare_with", str(tmp_path / "a"))
     assert not (tmp_path / "b").exists()
 
 
 @pytest.mark.parametrize(("column", "value"), [("flagged_claims", "two"), ("flags", "none"), ("clinical_note", None)])
-def test_edited_results_are_refused_without_showing_a_note(tiny_model, test_csv, tmp_path, column, value):
-    rows = evaluate(tiny_model, test_csv, tmp_path / "a")
+def test_edited_results_are_refused_without_showing_a_note(tiny_model, notes_csv, tmp_path, column, value):
+    rows = evaluate(tiny_model, notes_csv, tmp_path / "a")
     rows[1][column] = value or rows[0][column]
     write_csv(tmp_path / "a" / "evaluation_results.csv", list(rows[0]), rows)
     with pytest.raises(UserError, match="evaluate into another folder") as refusal:

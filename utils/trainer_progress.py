@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
-from transformers import TrainerControl, TrainerState, TrainingArguments
+from transformers import TrainerState
 from transformers.trainer_callback import ProgressCallback
+
+Logs: TypeAlias = dict[str, Any]  # what a trainer logs at a step
 
 # What a figure is called in the trainer's log, and here.
 SHOWN: Mapping[str, str] = {
@@ -22,14 +24,7 @@ SHOWN: Mapping[str, str] = {
 class ProgressLine(ProgressCallback):
     """The stock bar with the last logged figures behind it; a loss that is no number is said at once."""
 
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> None:
+    def on_log(self, args: Any, state: TrainerState, control: Any, logs: Logs | None = None, **_: Any) -> None:
         if not state.is_world_process_zero or self.training_bar is None or not logs:
             return
         figures = {name: float(logs[key]) for key, name in SHOWN.items() if key in logs}
