@@ -26,22 +26,24 @@ def build_parser() -> argparse.ArgumentParser:
     paths.add_argument("--sft_model_path", default=sft_default, help="Stage A: full model, adapter, or hub:owner/name")
     paths.add_argument("--train_data_path", default="phase2_data/dpo/train_dpo.jsonl", help="pairs of step 1")
     paths.add_argument("--val_data_path", default="phase2_data/dpo/val_dpo.jsonl", help="pairs of step 1")
-    paths.add_argument("--output_dir", type=Path, default=Path("models/dpo_hallucination_resistant"))
+    paths.add_argument(
+        "--output_dir", type=Path, default=Path("models/dpo_hallucination_resistant"), help="gets final_model/"
+    )
     paths.add_argument("--max_train_pairs", type=positive_int, help="train on a seeded sample of so many, by note")
     paths.add_argument("--max_val_pairs", type=positive_int, help="validate on a seeded sample of so many, by note")
 
     training = parser.add_argument_group("training")
-    training.add_argument("--num_epochs", type=positive_float, default=2.0)
+    training.add_argument("--num_epochs", type=positive_float, default=2.0, help="passes over the pairs")
     training.add_argument("--learning_rate", type=positive_float, default=5e-6, help="40 times below Stage A's 2e-4")
     training.add_argument("--beta", type=positive_float, default=0.1, help="how strongly to hold to the reference")
     training.add_argument("--batch_size", type=positive_int, default=4, help="pairs in memory at once")
     training.add_argument("--gradient_accumulation_steps", type=positive_int, default=1, help="batches for one update")
     training.add_argument("--max_length", type=positive_int, default=1024, help="tokens; longer pairs are left out")
     training.add_argument("--lora_r", type=positive_int, default=16, help="LoRA rank on a full model")
-    training.add_argument("--seed", type=int, default=42)
+    training.add_argument("--seed", type=int, default=42, help="of the sample and of the order")
 
     hardware = parser.add_argument_group("hardware")
-    hardware.add_argument("--device", default="auto", choices=DEVICES)
+    hardware.add_argument("--device", default="auto", choices=DEVICES, help="auto takes the best there is")
     hardware.add_argument(
         "--load_in_4bit", action="store_true", help="quantize the frozen weights to NF4 (12 GB cards)"
     )
@@ -59,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from utils.models import choose_device, find_checkpoint, load_tokenizer
     from utils.run_record import RunRecord
 
-    checkpoint = find_checkpoint(args.sft_model_path, "--sft_model_path")
+    checkpoint = find_checkpoint(args.sft_model_path, "--sft_model_path", "python models/train_stage_a.py")
     train_path, val_path = from_here_or_project(args.train_data_path), from_here_or_project(args.val_data_path)
     train_rows = read_pairs(train_path, args.max_train_pairs, args.seed)
     val_rows = read_pairs(val_path, args.max_val_pairs, args.seed)

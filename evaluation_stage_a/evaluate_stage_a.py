@@ -36,13 +36,15 @@ def build_parser() -> argparse.ArgumentParser:
     test_default = "phase1_data_medhal/sft/test_set_processed.csv"
     parser.add_argument("--model_path", default=model_default, help="full model, adapter, or hub:owner/name")
     parser.add_argument("--test_data", default=test_default, help="CSV with clinical_note; model_summary is optional")
-    parser.add_argument("--output_dir", type=Path, default=Path("evaluation_results_stage_b"))
+    parser.add_argument(
+        "--output_dir", type=Path, default=Path("evaluation_results_stage_b"), help="gets results and report"
+    )
     parser.add_argument("--max_examples", type=positive_int, default=50, help="a seeded sample of so many notes")
     parser.add_argument("--compare_with", type=Path, help="folder of an earlier evaluation, e.g. of Stage A")
-    parser.add_argument("--batch_size", type=positive_int, default=16)
+    parser.add_argument("--batch_size", type=positive_int, default=16, help="summaries generated at once")
     parser.add_argument("--max_new_tokens", type=positive_int, default=160, help="longest summary, in tokens")
     parser.add_argument("--seed", type=int, default=42, help="of the sample of notes")
-    parser.add_argument("--device", default="auto", choices=DEVICES)
+    parser.add_argument("--device", default="auto", choices=DEVICES, help="auto takes the best there is")
     parser.add_argument("--load_in_4bit", action="store_true", help="quantize the weights to NF4 (12 GB cards)")
     return parser
 
@@ -60,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     test_path = from_here_or_project(args.test_data)
     examples = read_examples(test_path, args.max_examples, args.seed)
-    checkpoint = find_checkpoint(args.model_path)
+    checkpoint = find_checkpoint(args.model_path, "--model_path", "python stage_b_dpo_training.py")
     device = choose_device(args.device)
     from evaluation_stage_a.comparison import RESULTS_CSV, as_json, compare, read_results, summarise
 

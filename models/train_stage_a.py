@@ -35,13 +35,13 @@ def build_parser() -> argparse.ArgumentParser:
         "--output_dir", type=Path, default=Path("models/sft_specialist_fast_fp16"), help="gets final_model/"
     )
     parser.add_argument("--max_train_rows", type=positive_int, help="train on a seeded sample of so many rows")
-    parser.add_argument("--num_epochs", type=positive_float, default=2.0)
-    parser.add_argument("--learning_rate", type=positive_float, default=2e-4)
-    parser.add_argument("--batch_size", type=positive_int, default=8)
+    parser.add_argument("--num_epochs", type=positive_float, default=2.0, help="passes over the rows")
+    parser.add_argument("--learning_rate", type=positive_float, default=2e-4, help="40 times Stage B's")
+    parser.add_argument("--batch_size", type=positive_int, default=8, help="rows in memory at once")
     parser.add_argument("--max_length", type=positive_int, default=1024, help="tokens; longer rows are left out")
     parser.add_argument("--lora_r", type=positive_int, default=16, help="rank; alpha is twice that")
-    parser.add_argument("--device", default="auto", choices=DEVICES)
-    parser.add_argument("--seed", type=int, default=42)
+    parser.add_argument("--device", default="auto", choices=DEVICES, help="auto takes the best there is")
+    parser.add_argument("--seed", type=int, default=42, help="of the sample and of the order")
     return parser
 
 
@@ -52,13 +52,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     # ------------------------------------------------------------------ check the input before anything heavy
     from utils.files import make_output_dir
-    from utils.models import choose_device, find_checkpoint, load_model, load_tokenizer
+    from utils.models import FETCH_BASE, choose_device, find_checkpoint, load_model, load_tokenizer
     from utils.run_record import RunRecord
 
     train_csv, val_csv = from_here_or_project(args.train_data), from_here_or_project(args.val_data)
     train_rows = factual_rows(train_csv, args.max_train_rows, args.seed)
     val_rows = factual_rows(val_csv, None, args.seed)
-    checkpoint = find_checkpoint(args.base_model, "--base_model")
+    checkpoint = find_checkpoint(args.base_model, "--base_model", FETCH_BASE)
     device = choose_device(args.device)
     inputs = {"train_data": train_csv, "val_data": val_csv, **checkpoint.folders}
     record = RunRecord(args.output_dir, __file__, args, parser, inputs)

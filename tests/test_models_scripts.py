@@ -8,7 +8,7 @@ import pytest
 from safetensors.torch import load_file
 
 from models import fetch_base_model, train_stage_a
-from tests.tiny import write_phase1
+from tests.tiny import find, write_phase1
 from utils.cli import PROJECT_ROOT, UserError
 
 STAGE_A = PROJECT_ROOT / "models" / "sft_specialist_fast_fp16" / "final_model"
@@ -58,9 +58,9 @@ def test_stage_a_trains_on_factual_rows_and_saves_an_adapter_that_names_its_base
 
 
 def test_stage_a_labels_the_summary_and_its_eos_only(tiny_model):
-    from utils.models import find_checkpoint, load_tokenizer
+    from utils.models import load_tokenizer
 
-    tokenizer = load_tokenizer(find_checkpoint(str(tiny_model)))
+    tokenizer = load_tokenizer(find(tiny_model))
     row = {"clinical_note": "BP 120/80.", "model_summary": "Normal pressure."}
     encoded = train_stage_a.encode_rows(tokenizer, [row], max_length=1024)[0]
     learned = [label for label in encoded["labels"] if label != -100]

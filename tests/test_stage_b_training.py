@@ -18,9 +18,9 @@ from preference.expected_time import expected_seconds, in_words
 from preference.pairs import encode_pairs, fault_of, read_pairs
 from preference.policy import build_policy
 from preference.training import ReferenceCheck, build_trainer
-from tests.tiny import write_pairs
+from tests.tiny import find, write_pairs
 from utils.cli import RunError, UserError
-from utils.models import find_checkpoint, load_model, load_tokenizer
+from utils.models import load_model, load_tokenizer
 from utils.prompts import encode_completion, encode_prompt
 
 CPU = torch.device("cpu")
@@ -57,9 +57,9 @@ def test_figures_are_those_of_dpo_against_the_sft_model(kind, tiny_model, tiny_a
     assert code == 0
     assert results["first_loss"] == pytest.approx(0.693147, abs=1e-5)  # -log sigmoid(0): the margin is 0 at step 0
 
-    checkpoint = find_checkpoint(str(tmp_path / "out" / "final_model"))
+    checkpoint = find(tmp_path / "out" / "final_model")
     tokenizer = load_tokenizer(checkpoint)
-    policy, reference = load_model(checkpoint, CPU), load_model(find_checkpoint(str(sft)), CPU)
+    policy, reference = load_model(checkpoint, CPU), load_model(find(sft), CPU)
     margins = []
     for row in read_pairs(pairs["val_data_path"], None, seed=0):
         chosen, rejected = (
@@ -173,7 +173,7 @@ def test_4bit_trains_an_fp32_adapter_that_moves_at_the_default_learning_rate(tin
 
 
 def test_pairs_that_cannot_teach_are_left_out_and_counted(tiny_model):
-    tokenizer = load_tokenizer(find_checkpoint(str(tiny_model)))
+    tokenizer = load_tokenizer(find(tiny_model))
     rows = [
         {"prompt": "note", "chosen": "right", "rejected": "wrong"},
         {"prompt": "note", "chosen": "same", "rejected": "same "},
@@ -193,7 +193,7 @@ def test_pairs_that_cannot_teach_are_left_out_and_counted(tiny_model):
 
 def test_the_expected_time_is_in_proportion_and_leaves_no_trace(tiny_adapter, pairs, tmp_path, monkeypatch):
     args = stage_b_dpo_training.build_parser().parse_args(["--output_dir", str(tmp_path)])
-    checkpoint = find_checkpoint(str(tiny_adapter))
+    checkpoint = find(tiny_adapter)
     tokenizer = load_tokenizer(checkpoint)
     encoded = encode_pairs(tokenizer, read_pairs(pairs["train_data_path"], None, seed=0), max_length=1024)
     policy = build_policy(checkpoint, CPU, lora_r=4, load_in_4bit=False)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tests.tiny import note_and_summary
+from tests.tiny import find, note_and_summary
 from utils.files import read_journal
 from utils.generation import GenerationSettings, generate_all, generate_batch, stop_tokens
-from utils.models import find_checkpoint, load_model, load_tokenizer
+from utils.models import load_model, load_tokenizer
 from utils.prompts import encode_prompt, prompt_messages
 
 SETTINGS = GenerationSettings(max_new_tokens=12)
@@ -16,7 +16,7 @@ SETTINGS = GenerationSettings(max_new_tokens=12)
 
 @pytest.fixture(scope="module")
 def loaded(tiny_model):
-    checkpoint = find_checkpoint(str(tiny_model))
+    checkpoint = find(tiny_model)
     return load_model(checkpoint, torch.device("cpu")), load_tokenizer(checkpoint)
 
 

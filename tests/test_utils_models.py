@@ -10,24 +10,25 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from tests.tiny import find
 from utils.cli import PROJECT_ROOT, UserError
-from utils.models import choose_device, choose_dtype, find_checkpoint, load_model, load_tokenizer, portable_path
+from utils.models import choose_device, choose_dtype, load_model, load_tokenizer, portable_path
 
 
 def test_a_full_model_is_its_own_base(tiny_model):
-    found = find_checkpoint(str(tiny_model))
+    found = find(tiny_model)
     assert (found.base, found.adapter, found.folders) == (str(tiny_model), None, {"model": tiny_model})
 
 
 def test_an_adapter_brings_its_base_and_its_weights_count(tiny_adapter, tiny_model):
-    found = find_checkpoint(str(tiny_adapter))
+    found = find(tiny_adapter)
     assert (found.base, found.adapter) == (str(tiny_model), tiny_adapter)
     assert found.folders == {"adapter": tiny_adapter, "model": tiny_model}
     ids = torch.tensor([load_tokenizer(found)("BP 120/80")["input_ids"]])
     cpu = torch.device("cpu")
     with torch.no_grad():
         adapted = load_model(found, cpu)(ids).logits
-        plain = load_model(find_checkpoint(str(tiny_model)), cpu)(ids).logits
+        plain = load_model(find(tiny_model), cpu)(ids).logits
     assert not torch.allclose(adapted, plain)
 
 
@@ -37,7 +38,7 @@ def test_only_an_adapter_loaded_to_train_is_trainable_and_it_is_fp32(tiny_adapte
 
     weights = {name: value.half() for name, value in load_file(half / "adapter_model.safetensors").items()}
     save_file(weights, half / "adapter_model.safetensors")
-    found, cpu = find_checkpoint(str(half)), torch.device("cpu")
+    found, cpu = find(half), torch.device("cpu")
     trainable = [p for p in load_model(found, cpu, trainable=True).parameters() if p.requires_grad]
     assert {p.dtype for p in trainable} == {torch.float32}
     assert not [p for p in load_model(found, cpu).parameters() if p.requires_grad]
@@ -49,11 +50,11 @@ def test_a_base_named_relative_to_the_project_is_found_from_anywhere(tiny_adapte
     config["base_model_name_or_path"] = "models/a-base"
     (adapter / "adapter_config.json").write_text(json.dumps(config))
     monkeypatch.setattr("utils.models.PROJECT_ROOT", tmp_path)
-    shutil.copytree(find_checkpoint(str(tiny_adapter)).base, tmp_path / "models" / "a-base")
+    shutil.copytree(find(tiny_adapter).base, tmp_path / "models" / "a-base")
     elsewhere = tmp_path / "else where ä"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
-    assert find_checkpoint(str(adapter)).base == str(tmp_path / "models" / "a-base")
+    assert find(adapter).base == str(tmp_path / "models" / "a-base")
 
 
 def test_a_base_inside_the_project_is_named_relative_to_it(tiny_model):
@@ -90,16 +91,16 @@ def test_what_is_not_a_model_is_refused_with_what_was_found(tmp_path, files, sai
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     with pytest.raises(UserError, match=said) as refusal:
-        find_checkpoint(str(tmp_path), "--sft_model_path")
+        find(tmp_path, "--sft_model_path")
     assert str(refusal.value).startswith("--sft_model_path: ")
 
 
 def test_a_missing_folder_never_becomes_a_hub_lookup(monkeypatch):
-    with pytest.raises(UserError, match="for a model on the hub, write hub:owner/name"):
-        find_checkpoint("models/mistyped")
+    with pytest.raises(UserError, match=r"made by: python the_step_before\.py; .* write hub:owner/name"):
+        find("models/mistyped")
     assert os.environ["HF_HUB_OFFLINE"] == "1"
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")  # restored after the test
-    assert find_checkpoint("hub:owner/name").base == "owner/name"
+    assert find("hub:owner/name").base == "owner/name"
     assert "HF_HUB_OFFLINE" not in os.environ
 
 
@@ -115,11 +116,11 @@ def test_a_damaged_model_is_one_message(tiny_model, tmp_path):
     weights = (cut / "model.safetensors").read_bytes()
     (cut / "model.safetensors").write_bytes(weights[: len(weights) // 2])
     with pytest.raises(UserError, match="cut cannot be loaded as a causal language model"):
-        load_model(find_checkpoint(str(cut)), torch.device("cpu"))
+        load_model(find(cut), torch.device("cpu"))
 
 
 def test_an_adapter_of_another_base_is_one_message(tiny_adapter, tmp_path):
-    other = shutil.copytree(find_checkpoint(str(tiny_adapter)).base, tmp_path / "other")
+    other = shutil.copytree(find(tiny_adapter).base, tmp_path / "other")
     config = json.loads((other / "config.json").read_text())
     (other / "config.json").write_text(json.dumps({**config, "intermediate_size": 96}))
     LlamaForCausalLM(LlamaConfig.from_pretrained(other)).save_pretrained(other)
@@ -127,7 +128,7 @@ def test_an_adapter_of_another_base_is_one_message(tiny_adapter, tmp_path):
     named = json.loads((adapter / "adapter_config.json").read_text())
     (adapter / "adapter_config.json").write_text(json.dumps({**named, "base_model_name_or_path": str(other)}))
     with pytest.raises(UserError, match="adapter cannot be loaded"):
-        load_model(find_checkpoint(str(adapter)), torch.device("cpu"))
+        load_model(find(adapter), torch.device("cpu"))
 
 
 def test_several_processes_are_refused_before_they_overwrite_each_other(monkeypatch):

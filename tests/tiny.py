@@ -6,6 +6,8 @@ import csv
 import json
 from pathlib import Path
 
+from utils.models import Checkpoint, find_checkpoint
+
 TOKENIZER = Path(__file__).parent / "tiny_tokenizer"
 
 COMPLAINTS = ("cough", "headache", "chest pain", "nausea", "dizziness", "back pain", "fatigue", "fever")
@@ -98,3 +100,8 @@ def write_pairs(path: Path, count: int, start: int = 0, conversational: bool = T
                 pair = (f"Summarize: {note}\nSummary: ", summary, wrong)
             file.write(json.dumps(dict(zip(("prompt", "chosen", "rejected"), pair, strict=True))) + "\n")
     return path
+
+
+def find(model_path: Path | str, option: str = "--model_path") -> Checkpoint:
+    """The checked checkpoint at a path."""
+    return find_checkpoint(str(model_path), option, made_by="python the_step_before.py")

@@ -79,7 +79,10 @@ def quiet_libraries() -> None:
 
 
 class _HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
-    """Keep the description's line breaks and show each default."""
+    """Keep the description's line breaks and show each default, where there is one."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        return action.help if action.default is None else super()._get_help_string(action)
 
 
 def new_parser(description: str) -> argparse.ArgumentParser:

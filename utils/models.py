@@ -40,8 +40,8 @@ class Checkpoint:
         return {name: folder for name, folder in named.items() if folder is not None and folder.is_dir()}
 
 
-def find_checkpoint(model_path: str, option: str = "--model_path") -> Checkpoint:
-    """Check a model path without loading anything.
+def find_checkpoint(model_path: str, option: str, made_by: str) -> Checkpoint:
+    """Check a model path without loading anything. ``made_by`` is the command that makes the default one.
 
     A relative path is looked for from the working directory, then from the project's root. Only ``hub:owner/name``
     is ever looked up on the Hugging Face hub, and only that lifts the offline setting.
@@ -53,8 +53,8 @@ def find_checkpoint(model_path: str, option: str = "--model_path") -> Checkpoint
         return Checkpoint(base=model_path.removeprefix(HUB_PREFIX), adapter=None, path=model_path)
     folder = from_here_or_project(model_path)
     if not folder.is_dir():
-        hint = f"; for a model on the hub, write {HUB_PREFIX}owner/name" if model_path.count("/") == 1 else ""
-        raise UserError(f"{option}: no such folder: {model_path}{hint}")
+        hub = f"; for a model on the hub, write {HUB_PREFIX}owner/name" if model_path.count("/") == 1 else ""
+        raise UserError(f"{option}: no such folder: {model_path}; the default one is made by: {made_by}{hub}")
     if (folder / "adapter_config.json").is_file():
         if not _has_weights(folder, "adapter_model"):
             raise UserError(f"{option}: {folder} has adapter_config.json but no adapter_model.safetensors")
