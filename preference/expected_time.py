@@ -25,6 +25,7 @@ def expected_seconds(trainer: Any, train: EncodedPairs, val: EncodedPairs) -> fl
     import torch
 
     model, num_epochs = trainer.model, trainer.args.num_train_epochs
+    batch_size = trainer.args.per_device_train_batch_size
     lengths = [len(row["prompt_ids"]) + len(row["chosen_ids"]) for row in train.dataset]
     row = train.dataset[lengths.index(statistics.median_low(lengths))]
     ids = torch.tensor([row["prompt_ids"] + row["chosen_ids"]] * 2, device=model.device)
@@ -53,8 +54,8 @@ def expected_seconds(trainer: Any, train: EncodedPairs, val: EncodedPairs) -> fl
     except torch.OutOfMemoryError:
         model.zero_grad(set_to_none=True)
         return None
-    train_tokens, val_tokens = train.tokens * num_epochs, val.tokens * num_epochs
-    return (train_tokens * (policy + reference) + val_tokens * 2 * reference) / ids.numel()
+    an_epoch = train.padded_tokens(batch_size) * (policy + reference) + val.padded_tokens(batch_size) * 2 * reference
+    return num_epochs * an_epoch / ids.numel()
 
 
 def _seconds(run: Callable[[], None], device: torch.device) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,12 +30,14 @@ class EncodedPairs:
     def __len__(self) -> int:
         return len(self.dataset)
 
-    @property
-    def tokens(self) -> int:
-        """Tokens of one pass over all pairs, the prompt counted twice as stock DPO runs it."""
-        return sum(
-            2 * len(row["prompt_ids"]) + len(row["chosen_ids"]) + len(row["rejected_ids"]) for row in self.dataset
-        )
+    def padded_tokens(self, batch_size: int) -> int:
+        """Tokens of one pass in shuffled batches as TRL lays them out: chosen and rejected, padded to the longest."""
+        lengths = [
+            len(row["prompt_ids"]) + max(len(row["chosen_ids"]), len(row["rejected_ids"])) for row in self.dataset
+        ]
+        random.Random(0).shuffle(lengths)
+        batches = [lengths[start : start + batch_size] for start in range(0, len(lengths), batch_size)]
+        return sum(2 * len(batch) * max(batch) for batch in batches)
 
 
 def read_pairs(path: Path, limit: int | None, seed: int) -> list[dict[str, Any]]:

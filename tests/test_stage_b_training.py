@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import shutil
 import statistics
+from collections import Counter
 
 import pytest
 import torch
 import torch.nn.functional as F
+from datasets import Dataset
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 import preference.training
 import stage_b_dpo_training
 from preference.expected_time import expected_seconds, in_words
-from preference.pairs import encode_pairs, fault_of, read_pairs
+from preference.pairs import EncodedPairs, encode_pairs, fault_of, read_pairs
 from preference.policy import build_policy
 from preference.training import ReferenceCheck, build_trainer
 from tests.tiny import find, write_pairs
@@ -202,11 +204,19 @@ def test_the_expected_time_is_in_proportion_and_leaves_no_trace(tiny_adapter, pa
     before = {name: p.clone() for name, p in model.named_parameters()}
     random_state = torch.get_rng_state()
     monkeypatch.setattr("preference.expected_time._seconds", lambda run, device: run() or 3.0)
-    # 8 pairs for 2 epochs: 3 s as policy and 3 s as reference; the same 8 validate after each: twice 3 s, on 1 timed
+    # For two rows of median length, 3 s as policy and 3 s as reference, and twice 3 s where the same pairs validate.
     median = statistics.median_low(len(row["prompt_ids"]) + len(row["chosen_ids"]) for row in encoded.dataset)
-    assert expected_seconds(trainer, encoded, encoded) == pytest.approx(2 * (6 + 6) * encoded.tokens / (2 * median))
+    times = 2 * encoded.padded_tokens(batch_size=4) / (2 * median)
+    assert expected_seconds(trainer, encoded, encoded) == pytest.approx(times * (3 + 3 + 2 * 3))
     assert all(p.grad is None and torch.equal(p, before[name]) for name, p in model.named_parameters())
     assert torch.equal(torch.get_rng_state(), random_state)
+
+
+def test_padding_counts_as_the_work_it_is():
+    rows = [{"prompt_ids": [1] * 10, "chosen_ids": [2] * n, "rejected_ids": [3] * 2} for n in (2, 2, 2, 6)]
+    pairs = EncodedPairs(Dataset.from_list(rows), Counter())
+    assert pairs.padded_tokens(batch_size=1) == 2 * (12 + 12 + 12 + 16)
+    assert pairs.padded_tokens(batch_size=4) == 2 * 4 * 16
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(40, "40 seconds"), (125, "2 minutes"), (9000, "2.5 hours")])

@@ -72,7 +72,7 @@ def test_progress_counts_each_text_once_as_it_ends(loaded, prompts, monkeypatch)
     by_itself = sum(g.finish_reason == "eos" for g in ended)
     assert by_itself > 0
     assert sum(told) == by_itself
-    assert min(told) == 0
+    assert min(told) > 0
 
 
 def test_running_to_the_limit_is_recorded(loaded, prompts):

@@ -57,7 +57,7 @@ def generate_all(
     if not waiting:
         return [done[key] for key in keys], found
     model = load_model()
-    with open_journal(journal) as file, tqdm(total=len(waiting), unit="summary") as bar:
+    with open_journal(journal) as file, tqdm(total=len(waiting), unit="summary", smoothing=0) as bar:
         for start in range(0, len(waiting), batch_size):
             batch = waiting[start : start + batch_size]
             texts = generate_batch(model, tokenizer, [prompt for _, prompt in batch], settings, bar.update)
@@ -106,8 +106,9 @@ def generate_batch(
     def watch(input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         nonlocal ended
         now = int(torch.isin(input_ids[:, width:], torch.tensor(stop, device=input_ids.device)).any(dim=1).sum())
-        on_finished(now - ended)
-        ended = now
+        if now > ended:
+            on_finished(now - ended)
+            ended = now
         return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)  # stops nothing itself
 
     set_seed(int(sha256_text(f"{settings.seed}\0{[list(p) for p in prompts]}")[:8], 16))
