@@ -61,10 +61,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     from utils.models import choose_device, find_checkpoint, load_tokenizer
     from utils.run_record import RunRecord
 
-    checkpoint = find_checkpoint(args.sft_model_path, "--sft_model_path", "python models/train_stage_a.py")
     train_path, val_path = from_here_or_project(args.train_data_path), from_here_or_project(args.val_data_path)
     train_rows = read_pairs(train_path, args.max_train_pairs, args.seed)
     val_rows = read_pairs(val_path, args.max_val_pairs, args.seed)
+    checkpoint = find_checkpoint(args.sft_model_path, "--sft_model_path", "python models/train_stage_a.py")
     device = choose_device(args.device)
     final_model = args.output_dir / "final_model"
     if final_model.resolve() in (folder.resolve() for folder in checkpoint.folders.values()):

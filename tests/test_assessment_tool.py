@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -286,7 +287,9 @@ def test_the_default_file_is_the_one_of_step_3(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdin", Keyboard(["n"]))
     assert manual_assessment_tool.main([]) == EXIT_OK
     assert labels_beside(path) == {"id0": (False, None)}
-    assert f"python {SCRIPT} --results_csv evaluation_results_stage_b/evaluation_results.csv" in capsys.readouterr().out
+    words = ["python", str(SCRIPT), "--results_csv", "evaluation_results_stage_b/evaluation_results.csv"]
+    typed = subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)  # the folder may have a space
+    assert typed in capsys.readouterr().out
 
 
 def spawn(path, **options):
