@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from utils.cli import EXIT_OK, from_here_or_project, new_parser, positive_int, run_script
+from utils.cli import EXIT_OK, from_here_or_project, new_parser, positive_int, run_script, temperature
 from utils.models import DEVICES
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--compare_with", type=Path, help="folder of an earlier evaluation, e.g. of Stage A")
     parser.add_argument("--batch_size", type=positive_int, default=16, help="summaries generated at once")
     parser.add_argument("--max_new_tokens", type=positive_int, default=160, help="longest summary, in tokens")
-    parser.add_argument("--seed", type=int, default=42, help="of the sample of notes")
+    parser.add_argument("--temperature", type=temperature, default=0.0, help="0 is greedy: the same text every time")
+    parser.add_argument("--seed", type=int, default=42, help="of the sample of notes, and of sampled texts")
     parser.add_argument("--device", default="auto", choices=DEVICES, help="auto takes the best there is")
     parser.add_argument("--load_in_4bit", action="store_true", help="quantize the weights to NF4 (12 GB cards)")
     return parser
@@ -120,7 +121,8 @@ def generate_summaries(
 
     tokenizer = load_tokenizer(checkpoint)
     prompts = [encode_prompt(tokenizer, prompt_messages(note)) for note in notes]
-    settings = GenerationSettings(max_new_tokens=args.max_new_tokens)
+    seed = args.seed if args.temperature > 0 else 0  # greedy texts do not depend on it
+    settings = GenerationSettings(args.max_new_tokens, args.temperature, seed)
     # What decides the low bits of a text beside prompt and settings: the weights, their precision, the padding.
     precision = f"{choose_dtype(device)} on {device.type}, 4-bit {args.load_in_4bit}, batch {args.batch_size}"
     model_id = f"{weights or checkpoint.base}: {precision}"

@@ -17,6 +17,7 @@ from utils.cli import (
     positive_int,
     run_script,
     share,
+    temperature,
 )
 
 
@@ -63,6 +64,7 @@ def test_nothing_is_sent_and_no_hub_is_asked(monkeypatch):
     [
         (positive_int, {"3": 3}, ("0", "-1", "1.5", "x")),
         (positive_float, {"5e-6": 5e-6}, ("0", "-1", "nan", "inf", "x")),
+        (temperature, {"0": 0.0, "0.7": 0.7}, ("-1", "nan", "inf", "x")),
         (share, {"1.0": 1.0, "0.2": 0.2}, ("0", "1.1", "nan", "x")),
     ],
 )

@@ -106,6 +106,11 @@ def positive_float(text: str) -> float:
     return value
 
 
+def temperature(text: str) -> float:
+    """Argparse type: a sampling temperature, a finite number of at least 0."""
+    return 0.0 if float(text) == 0 else positive_float(text)
+
+
 def share(text: str) -> float:
     """Argparse type: a share, above 0 and at most 1."""
     value = float(text)

@@ -19,7 +19,7 @@ class GenerationSettings:
 
     max_new_tokens: int
     temperature: float = 0.0
-    seed: int = 42
+    seed: int = 0
 
 
 @dataclass(frozen=True)
