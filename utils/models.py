@@ -206,7 +206,8 @@ def save_adapter(model: Any, folder: Path, base: str) -> None:
     from safetensors import SafetensorError
 
     try:
-        model.save_pretrained(folder, selected_adapters=["default"])
+        # The embeddings are never trained; "auto" would look for the base under its portable name and warn.
+        model.save_pretrained(folder, selected_adapters=["default"], save_embedding_layers=False)
     except SafetensorError as error:
         raise RunError(f"the adapter could not be saved: {error}; make room and run the same command again") from error
     config_path = folder / "adapter_config.json"
