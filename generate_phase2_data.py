@@ -1,7 +1,7 @@
 """Step 1: factual summaries in, preference pairs (prompt, chosen, rejected) out.
 
-Every rejected summary is the chosen one with one to three facts made wrong; a pair is kept only when the note proves
-the new claim wrong. Runs as it stands, on the notes in phase1_data_medhal:
+Every rejected summary is the chosen one with one to three facts made wrong; a pair is kept only when the note does not
+support the new claim. Runs as it stands, on the notes in phase1_data_medhal:
 
     python generate_phase2_data.py --phase1_dir "phase1_data_medhal/sft" --phase2_dir "phase2_data/dpo" \\
         --adversarial_ratio 1.0
