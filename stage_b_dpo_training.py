@@ -78,9 +78,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     make_output_dir(args.output_dir)
 
     # ------------------------------------------------------------------ policy, reference, pairs
-    from preference.expected_time import expected_seconds, in_words
+    from preference.expected_time import expected_seconds
     from preference.policy import build_policy, save_final_model
     from preference.training import build_trainer, final_figures, metrics_path
+    from utils.trainer_progress import in_words
 
     tokenizer = load_tokenizer(checkpoint)
     train, val = (encode_pairs(tokenizer, rows, args.max_length) for rows in (train_rows, val_rows))

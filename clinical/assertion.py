@@ -7,6 +7,7 @@ asserts nothing by itself; its answer does.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from clinical.sentences import Span
@@ -15,10 +16,17 @@ AFFIRMED, NEGATED, CONSIDERED, UNCLEAR = "affirmed", "negated", "considered", "u
 PATIENT, FAMILY = "patient", "family"
 
 _FLAGS = re.IGNORECASE
+# What is denied, ruled out or excluded by a passive stands before the word, not after it.
+_NO_PASSIVE = r"(?<!\bwas )(?<!\bwere )(?<!\bbeen )(?<!\bis )(?<!\bare )"
 _NEGATION = re.compile(
-    r"\b(?:neg(?:ative)?\s*(?:for\b|as far as\b|:)|"
-    r"(?:den(?:y|ies|ied|ying)(?: any| having)?|no evidence of|no signs? of|no history of|"
-    r"(?:absence|free|lack) (?:of|from)|without|never|neither|nor|cannot|can't|no(?![,.]|t\b)|not|"
+    r"(?:\(\s?[-–−]\s?\)|\bw/o\b|\bneg(?:ative)?\s*(?:for\b|as far as\b|:)|\babsent:|"
+    r"\bpertinent negatives?(?:\s+(?:includ\w+|are|were|is|was)\b|\s*[:-])|"
+    rf"\b{_NO_PASSIVE}(?:ruled out|rules out|ruling out|exclud(?:es|ed|ing))\b"
+    r"(?!\s*(?:by|with|on|after|[.,;]))\s?:?|"
+    rf"\b(?:(?:den(?:y|ies|ying)|{_NO_PASSIVE}denied(?! (?:and|but|by|with)\b)(?!\s*[.,;)]))(?: any| having)?|"
+    r"r/?o['’]?d|no evidence of|no signs? of|no history of|"
+    r"(?:absence|(?<!now )free|lack) (?:of|from)|lack(?:s|ed|ing)|without|never|neither|nor|cannot|can't|"
+    r"no(?![,.]|t\b| longer\b)|not|"
     r"(?:do|does|did|is|was|are|were|has|have|had|wo|would|ca|could)n['’]t)\b)",
     _FLAGS,
 )
@@ -30,29 +38,65 @@ _PSEUDO = re.compile(
     _FLAGS,
 )
 _CONSIDERATION = re.compile(
-    r"\b(?:if|rule out|rules out|r/o|evaluat(?:e|ion) (?:for|of)|concern(?:ing|ed)? (?:for|about)|suspicious for|"
-    r"suspicion of|suspected|suspect|possibl[ey]|probabl[ey]|likely|risk (?:of|for|factors for)|to prevent|"
-    r"prevention of|screen(?:ing)? for|monitor for|watch for|return for|versus|vs|in case of|allerg(?:ic|y|ies) to|"
-    r"may|might|could|consider)\b",
+    r"\b(?:if|rule out|r/o(?!['’]?d)|evaluat(?:e|ion) (?:for|of)|concern(?:ing|ed)? (?:for|about)|"
+    r"suspicious for|suspicion of|suspected|suspect|possibl[ey]|probabl[ey]|likely|risk (?:of|for|factors for)|"
+    r"to prevent|prevention of|screen(?:ing)? for|monitor for|watch for|return for|versus|vs|in case of|"
+    r"allerg(?:ic|y|ies) to|may|might|could|consider|no longer|now free of)\b",
     _FLAGS,
 )
+# Who or what comes next has a verb of its own; and a verb that says what was found, felt or done begins afresh.
 _END_OF_SCOPE = re.compile(
-    r"[;:?]|\s[-–—]\s|,?\s*\b(?:but|however|although|though|except|apart from|aside from|other than|which|who|because|"
-    r"despite|still|instead|just|only)\b|"
-    r",\s*(?:and\s+|but\s+)?(?:he|she|they|there|the patient|patient|his|her|with|on|for which)\b|"
-    r",\s*and\s(?=[\w\s'’-]{2,50}?\s(?:was|were|is|are)\b)|"  # no hydronephrosis, and kidney injury was diagnosed
-    r"(?<!\bor )\b(?:has|had|reports?|reported|reporting|endors(?:es|ed|ing)|admits|complain(?:s|ed|ing)|"
-    r"present(?:s|ed|ing)|developed|started|takes|taking|took|is|was|are|were|positive for|not(?:es|ed)|stat(?:es|ed)|"
-    r"continues|describ(?:es|ed)|experienc(?:es|ed)|underwent|given|received|treated|due to|attributed to|"
-    r"secondary to)\b",
+    r"[;:?]|\s[-–—]\s|\(\+\)|\+\s?(?=[A-Za-z])|,?\s*\b(?:but|however|although|though|except|apart from|aside from|"
+    r"other than|which|who|whose|because|despite|still|instead|just|only|while|whereas)\b|"
+    r",\s*(?:and\s+|but\s+)?(?:he|she|they|we|it|there|this|these|that|the|an?|patient|pt|his|her|their|with|on|"
+    r"for which)\b|"
+    # no hydronephrosis, and kidney injury was diagnosed
+    r",\s*and\s(?=[\w\s'’-]{2,50}?\s(?:was|were|is|are|accompan(?:ies|ied)|followed|persist(?:s|ed)|developed)\b)|"
+    r"\band\s+(?:also|then|now|(?:the\s+|an?\s+)?(?:diagnosis|assessment|impression|plan))\b|\bin (?:this|an?|our)\b|"
+    r"(?<!\bor )\b(?:has|had|having|reports?|reported|reporting|endors(?:es|ed|ing)|admit(?:s|ted|ting)|"
+    r"complain(?:s|ed|ing)|acknowledg(?:es|ed|ing)|relat(?:es|ed(?! to)|ing)|mention(?:s|ed|ing)|notic(?:es|ed|ing)|"
+    r"present(?:s|ed|ing)|attend(?:s|ed|ing)|arriv(?:es|ed|ing)|came|comes|coming|seeks?|sought|seeking|"
+    r"visit(?:s|ed|ing)|consult(?:s|ed|ing)|developed|develops|started|starts|begins|began|beginning|takes|taking|took|uses|used|"
+    r"is|was|are|were|be|positive for|pos for|not(?:es|ed)|stat(?:es|ed)|continues|remains|remained|"
+    r"describ(?:es|ed|ing)|experienc(?:es|ed|ing)|feels|felt|underwent|undergoes|undergoing|given|gives|gave|received|"
+    r"receives|receiving|treated|show(?:s|ed|n|ing)|reveal(?:s|ed|ing)|demonstrat(?:es|ed|ing)|disclos(?:es|ed|ing)|"
+    r"displays?|displayed|displaying|carries|carried|carrying|turn(?:s|ed) out|went|goes|going|found|finds|diagnosed|"
+    r"confirmed|established|identif(?:ies|ied|ying)|suggests|indicates|detected|due to|attributed to|secondary to)\b",
     _FLAGS,
 )
 _DENIED_AFTER = re.compile(
-    r"\s*(?:\(|:|-|–)?\s*(?:(?:is|are|was|were|has been|have been)\s+)?"
-    r"(?:negative|absent|denied|ruled out|excluded|not (?:present|seen|noted|found|reported|identified)|none\b|"
-    r"no\b(?!\s+\w))",
+    r"\s*(?:\(|:|-|–)?\s*(?:(?:is|are|was|were|has been|have been)\s+)?(?:also\s+)?"
+    r"(?:considered,?\s+(?:and|but)\s+(?:was\s+)?)?"
+    r"(?:negative|absent|denied|ruled out|r/?o['’]?d|excluded|lacking|"
+    r"not (?:present|seen|noted|found|reported|identified|described|mentioned|observed|detected|evident|demonstrated|"
+    r"endorsed|confirmed|shown|(?:a )?part of|a (?:complaint|feature|problem|symptom))|none\b|no\b(?!\s+\w))",
     _FLAGS,
 )
+_SEVERAL = re.compile(r"\s*(?:\(|:|-|–)?\s*(?:are|were|have|both|all)\b|\s*:", _FLAGS)
+_TENTATIVE_BEFORE = re.compile(
+    r"(?:\b(?:suspect(?:s|ed|ing)?|suspicion (?:of|for)|suspicious for|concern(?:ing|ed)? (?:for|about)|c/f|"
+    r"possibl[ey]|probabl[ey]|likely|presum(?:ed|ptive|ably)|differential(?: includes?)?|may have|might have|"
+    r"could (?:be|have))\b|\?)"
+    r"\W*(?:(?:is|was|has|have|an?|the|of|to|be|having|acute|diagnosis)\b\W*){0,4}$",
+    _FLAGS,
+)
+_TENTATIVE_AFTER = re.compile(
+    r"[\s,(]*(?:(?:is|was|were|are|has been|thought|considered|to be|most|but)\s+)*"
+    r"(?:likely|suspected|possible|probable|presumed|not (?:yet )?confirmed|unconfirmed)\b",
+    _FLAGS,
+)
+_CONFIRMED_BEFORE = re.compile(
+    r"\b(?:turn(?:s|ed|ing)? out to (?:have|be)|confirm(?:s|ed|ing)|establish(?:es|ed|ing)|prove[ns]?|definite(?:ly)?|"
+    r"final diagnosis(?: (?:is|was|of|being))?)\W*(?:(?:an?|the|of|acute|diagnosis)\b\W*){0,4}$",
+    _FLAGS,
+)
+_CONFIRMED_AFTER = re.compile(
+    r"[\s,(]*(?:(?:is|was|were|are|has been|being|now|as)\s+)*(?:confirmed|established|proven|the final diagnosis)\b",
+    _FLAGS,
+)
+_NEAR = 80  # characters in which such words may stand before a name
+# In "fever and cough were denied" the end of the sentence denies both.
+LISTED = re.compile(r"\s*(?:,|,?\s*(?:\b(?:and|or|nor)\b|&))\s*(?:an?\s+|any\s+|the\s+)?", re.IGNORECASE)
 _RELATIVE = re.compile(
     r"\b(?:family history|(?:mother|father|mom|dad|parents?|brother|sister|sibling|sons?|daughters?|aunt|uncle|cousin|"
     r"grand(?:mother|father|parents?)|relatives?|wife|husband|spouse)s?\b"
@@ -67,7 +111,6 @@ _NO = re.compile(
 _YES = re.compile(
     _FILLER + r"(?:yes|yeah|yep|yup|sure|correct|right|i do|i have|i did|absolutely|definitely)\b", _FLAGS
 )
-_LISTED = re.compile(r"\s*(?:,|,?\s*\b(?:and|or|nor)\b)\s*(?:an?\s+|any\s+)?", _FLAGS)
 _ADJACENT_WORDS = 4  # "did not undergo a colonoscopy": how far a negation reaches a procedure or a medicine
 
 
@@ -82,11 +125,14 @@ class Scope:
 class SentenceAssertions:
     """What the triggers of one sentence say about the mentions in it."""
 
-    def __init__(self, text: str, span: Span, answer: str = "") -> None:
-        """``answer`` is what follows a question, up to the end of the next sentence that is none."""
+    def __init__(self, text: str, span: Span, answer: str = "", named: Sequence[Span] = ()) -> None:
+        """``answer`` is what follows a question, up to the end of the next sentence that is none.
+
+        ``named`` is what the sentence names: "no change in vision" denies that name and is no "no change".
+        """
         self._text, self._span = text, span
         self._negations = [
-            scope for scope in _scopes(text, span, _NEGATION) if not _PSEUDO.match(text, scope.trigger.end, span.end)
+            scope for scope in _scopes(text, span, _NEGATION) if not _is_pseudo(text, scope, span, named)
         ]
         self._considered = _scopes(text, span, _CONSIDERATION)
         self._is_question = text[span.start : span.end].rstrip("\"')]").endswith("?")
@@ -107,15 +153,35 @@ class SentenceAssertions:
         if any(scope.trigger.end <= start < scope.end for scope in self._considered):
             return CONSIDERED
         negations = [scope for scope in self._negations if scope.trigger.end <= start < scope.end]
-        if adjacent and not (listed and _LISTED.fullmatch(self._text, before, start)):
+        if adjacent and not (listed and LISTED.fullmatch(self._text, before, start)):
             negations = [
                 scope
                 for scope in negations
                 if scope.trigger.end >= before and len(self._text[scope.trigger.end : start].split()) < _ADJACENT_WORDS
             ]
-        elif _DENIED_AFTER.match(self._text, end, self._span.end):
+        elif self.denied_after(end):
             return NEGATED
         return NEGATED if negations else AFFIRMED
+
+    def denied_after(self, end: int) -> bool:
+        """Whether the words that follow deny what ends here: ruled out, was absent, : no."""
+        return bool(_DENIED_AFTER.match(self._text, end, self._span.end))
+
+    def denied_together(self, end: int) -> bool:
+        """Whether they deny several things at once: were absent, both denied, : no."""
+        return self.denied_after(end) and bool(_SEVERAL.match(self._text, end, self._span.end))
+
+    def is_tentative(self, start: int, end: int) -> bool:
+        """Whether a diagnosis is only thought likely: suspected pneumonia; pneumonia, not yet confirmed."""
+        return self._beside(_TENTATIVE_BEFORE, _TENTATIVE_AFTER, start, end)
+
+    def is_confirmed(self, start: int, end: int) -> bool:
+        """Whether a diagnosis is called certain: turned out to have pneumonia, pneumonia was confirmed."""
+        return self._beside(_CONFIRMED_BEFORE, _CONFIRMED_AFTER, start, end)
+
+    def _beside(self, before: re.Pattern[str], after: re.Pattern[str], start: int, end: int) -> bool:
+        lead = self._text[max(self._span.start, start - _NEAR) : start]
+        return bool(before.search(lead) or after.match(self._text, end, self._span.end))
 
     def negation_before(self, start: int) -> Scope | None:
         """The nearest negation that reaches the mention at ``start``."""
@@ -128,6 +194,11 @@ class SentenceAssertions:
         if _NO.match(self._answer):
             return NEGATED
         return AFFIRMED if alone and _YES.match(self._answer) else UNCLEAR
+
+
+def _is_pseudo(text: str, scope: Scope, span: Span, named: Sequence[Span]) -> bool:
+    pseudo = _PSEUDO.match(text, scope.trigger.end, span.end)
+    return bool(pseudo) and not any(name.start < pseudo.end() <= name.end for name in named if pseudo)
 
 
 def _scopes(text: str, span: Span, trigger: re.Pattern[str]) -> list[Scope]:

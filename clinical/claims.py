@@ -8,7 +8,7 @@ from functools import lru_cache
 from itertools import islice
 
 from clinical import mentions as lexicon
-from clinical.assertion import AFFIRMED, FAMILY, NEGATED, PATIENT, SentenceAssertions
+from clinical.assertion import AFFIRMED, FAMILY, LISTED, NEGATED, PATIENT, SentenceAssertions
 from clinical.mentions import Concept, Mention, find_mentions
 from clinical.numbers import Frequency, Quantity, find_frequencies, find_quantities
 from clinical.sentences import Span, sentence_spans, word_key
@@ -33,12 +33,18 @@ _PARTS = (
     "abdomen abdominal ankle arm armpit axilla axillary back breast buttock calf carotid cheek chest clavicle ear "
     "elbow extremity eye eyelid face facial femur fibula finger flank foot forearm forehead frontal groin hand "
     "handed heel hemisphere hip humerus inguinal jaw kidney knee leg limb lobe lung maxillary neck nostril ovary "
-    "parietal patella pelvis quadrant radius renal rib scrotum shin shoulder side testicle temporal thigh thumb tibia "
-    "toe tonsil ulna ureter ureteral wrist atrial atrium ventricle ventricular wall iliac effusion hydronephrosis "
-    "infiltrate consolidation system"
+    "parietal patella pelvic pelvis quadrant radius renal rib scrotum shin shoulder side testicle testicular "
+    "temporal thigh thumb tibia toe tonsil ulna ureter ureteral wrist atrial atrium ventricle ventricular wall "
+    "iliac effusion hydronephrosis infiltrate consolidation system"
 )
-_PART_KEYS = frozenset(word_key(part) for part in _PARTS.split())
-_SAME_PART = {"arm": "upper extremity", "leg": "lower extremity"}
+PART_KEYS = frozenset(word_key(part) for part in _PARTS.split())
+_SAME_PART = {
+    **{"arm": "upper extremity", "leg": "lower extremity", "limb": "extremity", "abdominal": "abdomen"},
+    **{"facial": "face", "renal": "kidney", "axillary": "axilla", "ureteral": "ureter", "testicular": "testicle"},
+    **{"atrial": "atrium", "ventricular": "ventricle", "pelvic": "pelvis", "inguinal": "groin"},
+}
+_SIDE_LINK = re.compile(r"\s*(?:\(|(?:only\s+)?(?:on|to|in|at|over)\s+(?:the\s+|his\s+|her\s+)?)", re.IGNORECASE)
+_SIDED_KINDS = (lexicon.CONDITION, lexicon.FINDING, lexicon.IMAGING_FINDING)
 _PART_REACH = 4  # words after a side in which the part of the body must come: "left upper outer breast"
 _BIND_REACH = 40  # characters between a name and its value: "creatinine rose from 1.2 to 2.1"
 TITLE = "title"  # what a person is called: tells a sex in a note, but may be another person's in a summary
@@ -78,6 +84,8 @@ class Claim:
     quantity: Quantity | None = None
     value: str = ""
     about: str = ""
+    tentative: bool = False  # a diagnosis: suspected, likely, not yet confirmed
+    confirmed: bool = False  # a diagnosis: confirmed, turned out to have
 
 
 @lru_cache(maxsize=512)  # a note is compared with several summaries, one after the other
@@ -101,7 +109,8 @@ def extract_claims(text: str) -> tuple[Claim, ...]:
         often = [f for f in frequencies if span.start <= f.start < span.end]
         amounts = [q for q in quantities if span.start <= q.start < span.end]
         taken = [*((m.start, m.end) for m in inside), *((f.start, f.end) for f in often)]
-        claims += _mention_claims(text, inside, SentenceAssertions(text, span, _answer(text, spans, index)))
+        named = [Span(m.start, m.end) for m in inside]
+        claims += _mention_claims(text, inside, SentenceAssertions(text, span, _answer(text, spans, index), named))
         claims += [_frequency_claim(text, frequency, inside) for frequency in often]
         claims += [
             _amount_claim(text, amount, inside)
@@ -124,8 +133,11 @@ def _mention_claims(text: str, mentions: list[Mention], assertions: SentenceAsse
     named = [
         mention
         for mention in mentions
-        if mention.concept.kind in _TYPE_OF_KIND and not _ABOUT_SOMETHING_ELSE.match(text, mention.end)
+        if mention.concept.kind in _TYPE_OF_KIND
+        and not _ABOUT_SOMETHING_ELSE.match(text, mention.end)
+        and not text[: mention.start].endswith(("anti-", "Anti-"))
     ]
+    denied = _denied_together(text, named, assertions)
     claims = []
     before, listed = 0, False
     for mention in named:
@@ -139,11 +151,40 @@ def _mention_claims(text: str, mentions: list[Mention], assertions: SentenceAsse
         )
         if mention.concept.kind == lexicon.PROCEDURE and _BY_MEANS_OF.search(text[: mention.start][-12:]):
             polarity = AFFIRMED  # "no fracture on foot X-ray": the X-ray was taken
-        before, listed = mention.end, polarity == NEGATED
+        if mention in denied and polarity == AFFIRMED:
+            polarity = NEGATED
+        before = mention.end
+        listed = polarity == NEGATED and mention.concept.kind in (lexicon.DRUG, lexicon.PROCEDURE)
         kind = _TYPE_OF_KIND[mention.concept.kind]
         subject = FAMILY if assertions.about_family else PATIENT
-        claims.append(Claim(mention.start, mention.end, mention.text, kind, mention.concept, polarity, subject))
+        tentative = assertions.is_tentative(mention.start, mention.end)
+        claims.append(
+            Claim(
+                mention.start,
+                mention.end,
+                mention.text,
+                kind,
+                mention.concept,
+                polarity,
+                subject,
+                tentative=tentative,
+                confirmed=not tentative and assertions.is_confirmed(mention.start, mention.end),
+            )
+        )
     return claims
+
+
+def _denied_together(text: str, named: list[Mention], assertions: SentenceAssertions) -> list[Mention]:
+    """The items of lists that end in one denial: fever, chills and cough were absent."""
+    denied: list[Mention] = []
+    problems = [mention for mention in named if mention.concept.kind not in (lexicon.DRUG, lexicon.PROCEDURE)]
+    for mention, following in zip(reversed(problems), [None, *reversed(problems)], strict=False):
+        joint = LISTED.fullmatch(text, mention.end, following.start) if following in denied and following else None
+        # two items without an "and" are no list: loss of smell, changes in vision were not present
+        listed = joint and (len(denied) > 1 or joint[0].strip(" ,"))
+        if listed or assertions.denied_together(mention.end):
+            denied.append(mention)
+    return denied
 
 
 def _frequency_claim(text: str, frequency: Frequency, mentions: list[Mention]) -> Claim:
@@ -218,10 +259,12 @@ def _before(text: str, position: int, mentions: list[Mention]) -> Mention | None
 
 
 def _side_claims(text: str, span: Span, mentions: list[Mention]) -> list[Claim]:
-    """Sides that are followed by what they belong to; "right now" and "left the room" are none."""
+    """Sides with what they belong to, before or after; "right now" and "left the room" are none."""
     claims = []
     for match in _SIDE.finditer(text, span.start, span.end):
-        about = _sided_part(text, match.end(), span.end, mentions)
+        if any(mention.start <= match.start() < mention.end for mention in mentions):
+            continue  # part of a name, which is another name on the other side: left ventricular hypertrophy
+        about = _sided_part(text, match.end(), span.end, mentions) or _part_before(text, match, mentions)
         if about:
             word = match[1].lower()
             side = word if word in ("left", "right") else "both"
@@ -239,11 +282,28 @@ def _sided_part(text: str, start: int, end: int, mentions: list[Mention]) -> str
         key = word_key(word[0])
         if not key.isalpha() or key in ("left", "right", "and", "or", "but"):
             return ""
-        upper = upper or key == "upper"
-        if key in _PART_KEYS:
-            part = f"{'upper' if upper else 'lower'} extremity" if key == "extremity" else key
-            return _SAME_PART.get(part, part)
         mention = next((m for m in mentions if m.start == start + word.start()), None)
         if mention:
-            return mention.concept.name
+            return _place(mention)
+        upper = upper or key == "upper"
+        if key in PART_KEYS:
+            part = f"{'upper' if upper else 'lower'} extremity" if key == "extremity" else key
+            return _SAME_PART.get(part, part)
     return ""
+
+
+def _part_before(text: str, side: re.Match[str], mentions: list[Mention]) -> str:
+    """What is named just before: headache on the right, effusion (left), cyst of the left."""
+    before = next(
+        (m for m in mentions if m.end <= side.start() and _SIDE_LINK.fullmatch(text, m.end, side.start())), None
+    )
+    return _place(before) if before and before.concept.kind in _SIDED_KINDS else ""
+
+
+def _place(mention: Mention) -> str:
+    """The part of the body in a name (leg swelling), else the name (headache)."""
+    for word in mention.concept.name.split():
+        key = word_key(word)
+        if key in PART_KEYS:
+            return _SAME_PART.get(key, key)
+    return mention.concept.name

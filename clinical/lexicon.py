@@ -1,4 +1,4 @@
-"""The clinical lexicon: drugs, conditions, findings, labs and procedures, kept as CSV data and read as plain tuples."""
+"""The clinical lexicon: drugs, conditions, findings, labs, procedures and more, kept as CSV data and read as tuples."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 
 DATA_DIR = Path(__file__).resolve().parent / "lexicon_data"
+FINDING_KINDS = ("symptom", "sign", "imaging")
+PROCEDURE_KINDS = ("imaging", "test", "operation", "therapy")
 
 
 @dataclass(frozen=True)
@@ -25,20 +27,27 @@ class Drug:
 
 @dataclass(frozen=True)
 class Condition:
-    """A diagnosis. Conditions of one ``group`` are siblings: plausible in each other's place, and never the same."""
+    """A diagnosis. Conditions of one ``group`` are siblings: plausible in each other's place, and never the same.
+
+    ``synonyms`` are exact equivalents; ``broader`` are wider notions that may rightly be said instead, most of them
+    names of entries and some not.
+    """
 
     name: str
     synonyms: tuple[str, ...]
     group: str
+    broader: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A symptom or sign, such as chest pain."""
+    """A symptom, a sign (found on examination) or an imaging finding (of any study): one of ``FINDING_KINDS``."""
 
     name: str
     synonyms: tuple[str, ...]
     group: str
+    kind: str
+    broader: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -57,11 +66,37 @@ class Lab:
 
 @dataclass(frozen=True)
 class Procedure:
-    """A procedure or an imaging study."""
+    """An imaging study, a test, an operation or a therapy: one of ``PROCEDURE_KINDS``."""
 
     name: str
     synonyms: tuple[str, ...]
     group: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Service:
+    """A clinic, team or specialty to which one refers a patient."""
+
+    name: str
+    synonyms: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Advice:
+    """An instruction or order that is no drug, lab or procedure, such as daily weights."""
+
+    name: str
+    synonyms: tuple[str, ...]
+    group: str
+
+
+@dataclass(frozen=True)
+class Allergen:
+    """A substance or class, other than a drug of the lexicon, to which one may be allergic."""
+
+    name: str
+    synonyms: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -73,11 +108,14 @@ class Lexicon:
     findings: tuple[Finding, ...]
     labs: tuple[Lab, ...]
     procedures: tuple[Procedure, ...]
+    services: tuple[Service, ...]
+    advice: tuple[Advice, ...]
+    allergens: tuple[Allergen, ...]
 
 
 @cache
 def load_lexicon() -> Lexicon:
-    """Read the five CSV files once."""
+    """Read the CSV files once."""
     return Lexicon(
         drugs=tuple(
             Drug(
@@ -92,9 +130,13 @@ def load_lexicon() -> Lexicon:
             for row in _rows("drugs.csv")
         ),
         conditions=tuple(
-            Condition(row["name"], _several(row["synonyms"]), row["group"]) for row in _rows("conditions.csv")
+            Condition(row["name"], _several(row["synonyms"]), row["group"], _several(row["broader"]))
+            for row in _rows("conditions.csv")
         ),
-        findings=tuple(Finding(row["name"], _several(row["synonyms"]), row["group"]) for row in _rows("findings.csv")),
+        findings=tuple(
+            Finding(row["name"], _several(row["synonyms"]), row["group"], row["kind"], _several(row["broader"]))
+            for row in _rows("findings.csv")
+        ),
         labs=tuple(
             Lab(
                 name=row["name"],
@@ -109,8 +151,12 @@ def load_lexicon() -> Lexicon:
             for row in _rows("labs.csv")
         ),
         procedures=tuple(
-            Procedure(row["name"], _several(row["synonyms"]), row["group"]) for row in _rows("procedures.csv")
+            Procedure(row["name"], _several(row["synonyms"]), row["group"], row["kind"])
+            for row in _rows("procedures.csv")
         ),
+        services=tuple(Service(row["name"], _several(row["synonyms"])) for row in _rows("services.csv")),
+        advice=tuple(Advice(row["name"], _several(row["synonyms"]), row["group"]) for row in _rows("advice.csv")),
+        allergens=tuple(Allergen(row["name"], _several(row["synonyms"])) for row in _rows("allergens.csv")),
     )
 
 

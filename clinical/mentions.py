@@ -1,4 +1,4 @@
-"""Finds the lexicon's drugs, conditions, findings, labs and procedures in a text: every name, the longest first."""
+"""Finds the lexicon's entries in a text, drugs to allergens: every name, the longest first."""
 
 from __future__ import annotations
 
@@ -12,8 +12,13 @@ from clinical.lexicon import load_lexicon
 from clinical.sentences import Span, word_key, word_spans
 
 DRUG, CONDITION, FINDING, LAB, PROCEDURE = "drug", "condition", "finding", "lab", "procedure"
+IMAGING_FINDING = "imaging finding"  # apart from symptoms and signs, which a patient has without any study
+SERVICE, ADVICE, ALLERGEN = "service", "advice", "allergen"
 
-_WITHIN = re.compile(r"[ \t]*\n?[ \t]*|[-/]|\s*-\s*")  # what may stand between the words of one name
+_WITHIN = re.compile(r"['’%]?[ \t]*\n?[ \t]*|[-/]|\s*-\s*")  # what may stand between the words of one name
+_INITIAL = re.compile(r"\.\s?")  # after a single letter: H. pylori
+# PE and MS head a part of an examination: "PE: lungs clear", "PE reveals"; a problem list has "DVT:", "HTN:".
+_HEADING = re.compile(r"(?:PE|MS)(?:\s*:|\s+(?:exam|findings?|notable|remarkable|reveal|show|significant\s+for)\w*)")
 _CAPITALS = re.compile(r"\b[A-Z]{2,5}\b")
 _SHORT = 3  # names up to this length (MI, PE, AS, CAP) count only in the lexicon's own capitals
 
@@ -56,9 +61,15 @@ def concepts() -> tuple[Concept, ...]:
     return (
         *(Concept(DRUG, drug.name, drug.drug_class, (drug.name, *drug.brands)) for drug in lexicon.drugs),
         *(Concept(CONDITION, c.name, c.group, (c.name, *c.synonyms)) for c in lexicon.conditions),
-        *(Concept(FINDING, f.name, f.group, (f.name, *f.synonyms)) for f in lexicon.findings),
+        *(
+            Concept(IMAGING_FINDING if f.kind == "imaging" else FINDING, f.name, f.group, (f.name, *f.synonyms))
+            for f in lexicon.findings
+        ),
         *(Concept(LAB, lab.name, lab.unit, (lab.name, *lab.synonyms)) for lab in lexicon.labs),
         *(Concept(PROCEDURE, p.name, p.group, (p.name, *p.synonyms)) for p in lexicon.procedures),
+        *(Concept(SERVICE, s.name, "service", (s.name, *s.synonyms)) for s in lexicon.services),
+        *(Concept(ADVICE, a.name, a.group, (a.name, *a.synonyms)) for a in lexicon.advice),
+        *(Concept(ALLERGEN, a.name, "allergen", (a.name, *a.synonyms)) for a in lexicon.allergens),
     )
 
 
@@ -104,10 +115,18 @@ def _matches(text: str, spans: list[Span], keys: list[str], position: int) -> It
         if tuple(keys[position : position + size]) != entry.keys:
             continue
         words = spans[position : position + size]
-        joined = all(_WITHIN.fullmatch(text, left.end, right.start) for left, right in pairwise(words))
+        joined = all(_stand_together(text, left, right) for left, right in pairwise(words))
         capitals = not entry.spoken or all(text[word.start].isupper() for word in words if word.end - word.start == 1)
-        if joined and capitals and (entry.exact is None or text.startswith(entry.exact, words[0].start)):
+        exact = entry.exact is None or text.startswith(entry.exact, words[0].start)
+        if joined and capitals and exact and not (entry.exact and _HEADING.match(text, words[0].start)):
             yield entry
+
+
+def _stand_together(text: str, left: Span, right: Span) -> bool:
+    return bool(
+        _WITHIN.fullmatch(text, left.end, right.start)
+        or (left.end - left.start == 1 and _INITIAL.fullmatch(text, left.end, right.start))
+    )
 
 
 @cache

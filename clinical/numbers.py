@@ -18,8 +18,9 @@ UNITS: dict[str, tuple[str, float]] = {
 }
 _SPELLINGS: dict[str, str] = {
     **{f"{unit}{ending}": unit for unit in _MINUTES for ending in ("", "s")},
-    **{"hr": "hour", "hrs": "hour", "min": "minute", "mins": "minute", "wk": "week", "wks": "week"},
-    **{"yr": "year", "yrs": "year", "mo": "month", "µg": "mcg", "ug": "mcg", "micrograms": "mcg", "microgram": "mcg"},
+    **{"h": "hour", "hr": "hour", "hrs": "hour", "min": "minute", "mins": "minute", "d": "day", "w": "week"},
+    **{"wk": "week", "wks": "week", "y": "year", "yr": "year", "yrs": "year", "mo": "month", "mos": "month"},
+    **{"µg": "mcg", "ug": "mcg", "micrograms": "mcg", "microgram": "mcg"},
     **{"milligrams": "mg", "milligram": "mg", "mgs": "mg", "grams": "g", "gram": "g", "gm": "g"},
     **{"kilograms": "kg", "kilos": "kg", "lbs": "lb", "pounds": "lb", "pound": "lb", "cc": "mL", "ml": "mL"},
     **{"liters": "L", "liter": "L", "litres": "L", "centimeters": "cm", "centimeter": "cm", "millimeters": "mm"},
@@ -28,6 +29,7 @@ _SPELLINGS: dict[str, str] = {
     **{"mEq/L": "mmol/L", "degrees": "", "C": "°C", "F": "°F", "° C": "°C", "° F": "°F"},
     **{"degrees Celsius": "°C", "degrees Fahrenheit": "°F", "IU/L": "U/L", "K/uL": "x10^9/L"},
     **{"tablets": "tablet", "pills": "tablet", "packs": "pack", "pack years": "pack-year", "pack-years": "pack-year"},
+    **dict.fromkeys(("pack-yrs", "pack-yr", "pack yrs", "pack yr", "pk-yrs", "pk-yr"), "pack-year"),
     **{"mmHG": "mmHg", "mL/min/1.73 m2": "mL/min", "kg/m^2": "kg/m2", "kg/m²": "kg/m2", "mm/hr": "mm/h"},
     **{unit: unit for unit in UNITS},
 }
@@ -45,9 +47,11 @@ _DIGITS = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+"
 _NUMBER = re.compile(rf"(?:(?<![\w.,/#$-])(?<!\d[-–])|(?<=\bx))(?:{_DIGITS})(?!\^)")
 _SECOND_OF_RANGE = re.compile(rf"(?<=\d[-–])(?<![A-Za-z]\d[-–])(?:{_DIGITS})")
 _PAIR_AFTER = re.compile(r"\s?(?:/|over|out of)\s?(\d+(?:\.\d+)?)(?![\d/])")
-_RANGE_BETWEEN = re.compile(r"\s*(?:-|–|to|or)\s*")
+_RANGE_BETWEEN = re.compile(r"\s*(?:-|–|to|or|-+>|→)\s*")
 _MONTH_BEFORE = re.compile(
-    r"\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Sept|Oct|Nov|Dec)[a-z]*\.?\s*(?:\d{1,2},?\s*)?$", re.IGNORECASE
+    r"\b(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?|"
+    r"Nov(?:ember)?|Dec(?:ember)?)\.?\s*(?:\d{1,2},?\s*)?$",
+    re.IGNORECASE,
 )
 
 _ONES = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen"
@@ -66,6 +70,7 @@ _SPELT_ONE = re.compile(
 )
 
 _HOW_OFTEN = {
+    "six times daily": r"(?:six|6) times (?:daily|a day|per day)|every (?:4|four) hours|q4h",
     "four times daily": r"(?:four|4) times (?:daily|a day|per day)|q\.?i\.?d\.?|every (?:6|six) hours|q6h",
     "three times daily": r"(?:three|3) times (?:daily|a day|per day)|t\.?i\.?d\.?|every (?:8|eight) hours|q8h",
     "twice daily": r"(?:twice|two times|2 times) (?:daily|a day|per day)|b\.?i\.?d\.?|every (?:12|twelve) hours|q12h",
@@ -111,8 +116,9 @@ class Frequency:
 def same_amount(one: Quantity, other: Quantity) -> bool:
     """Whether two quantities can mean the same: equal, or equal after conversion of units.
 
-    A missing unit fits any ("twenty daily" is 20 mg). Between units of time 10 % are allowed, since people call
-    four weeks a month; between other units 2 %, for rounding. A single number fits a part of a pair (120 of 120/80).
+    A missing unit fits any ("twenty daily" is 20 mg). Between months or years and other units 10 % are allowed, since
+    people call four weeks a month; between other units 2 %, for rounding. A single number fits a part of a pair (120
+    of 120/80).
     """
     if len(one.values) != len(other.values):
         pair, single = (one, other) if len(one.values) > len(other.values) else (other, one)
@@ -123,7 +129,8 @@ def same_amount(one: Quantity, other: Quantity) -> bool:
         return False
     left = one.values[0] * UNITS[one.unit][1]
     right = other.values[0] * UNITS[other.unit][1]
-    return abs(left - right) <= (0.10 if one.measures == "time" else 0.02) * max(left, right)
+    uneven = {"month", "year"} & {one.unit, other.unit}
+    return abs(left - right) <= (0.10 if uneven else 0.02) * max(left, right)
 
 
 def find_frequencies(text: str) -> list[Frequency]:
@@ -178,7 +185,11 @@ def _from_words(text: str) -> list[Quantity]:
     for run in _NUMBER_WORDS.finditer(text):
         words = list(_NUMBER_WORD.finditer(text, run.start(), run.end()))
         while words:  # the longest run of words that is one number: "two-three times" are two
-            size = next(n for n in range(len(words), 0, -1) if number_from_words([w[0] for w in words[:n]]) is not None)
+            sizes = range(len(words), 0, -1)
+            size = next((n for n in sizes if number_from_words([w[0] for w in words[:n]]) is not None), 0)
+            if not size:  # a "point" without a number after it
+                words = words[1:]
+                continue
             start, end = words[0].start(), words[size - 1].end()
             value = number_from_words([w[0] for w in words[:size]]) or 0.0
             words = words[size:]

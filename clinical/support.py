@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import re
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
 
 from clinical.assertion import AFFIRMED, CONSIDERED, NEGATED, UNCLEAR
-from clinical.claims import DEMOGRAPHICS, DOSE, LATERALITY, NEGATION, TITLE, Claim, extract_claims
-from clinical.mentions import Concept, keys_of, related
+from clinical.changes import OPPOSITE, STARTED, STOPPED, Change, find_changes
+from clinical.claims import (
+    DEMOGRAPHICS,
+    DOSE,
+    LATERALITY,
+    MEDICATION,
+    NEGATION,
+    PROCEDURE,
+    TITLE,
+    Claim,
+    extract_claims,
+)
+from clinical.mentions import SERVICE, Mention, find_mentions, keys_of
+from clinical.note_reading import Note, Readings, read_note
 from clinical.numbers import same_amount
-from clinical.sentences import Span, sentence_spans, word_key, word_spans
+from clinical.rewording import akin, wider_words
+from clinical.sentences import Span, word_key, word_spans
 
 SUPPORTED, UNSUPPORTED, CONTRADICTED, UNKNOWN = "supported", "unsupported", "contradicted", "unknown"
 FLAGGED = (UNSUPPORTED, CONTRADICTED)
 
 # A bare small number (three medicines, two visits) is often counted, not read; its absence proves nothing.
 _COUNTABLE_UP_TO = 10
+_AS_REASON = re.compile(  # why something is given or stopped, which tells nothing of how certain it is
+    r"(?:\bfor|given|due to|d/t|2/2|owing to|because of|in view of|on account of|secondary to|\()\s*"
+    r"(?:(?:the|an?|his|her|acute)\s+)*$",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -35,60 +52,18 @@ class ScreenedClaim:
     evidence: Span | None = None
 
 
-class _Note:
-    """A note's claims, ready to be searched."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.claims = extract_claims(text)
-        self.mentions: dict[str, list[Claim]] = defaultdict(list)
-        for claim in self.claims:
-            if claim.concept:
-                self.mentions[claim.concept.name].append(claim)
-        self.amounts = [claim for claim in self.claims if claim.quantity]
-        self.frequencies = [claim for claim in self.claims if claim.type == DOSE and claim.value]
-        self.sides = [claim for claim in self.claims if claim.type == LATERALITY]
-        self.sexes = [claim for claim in self.claims if claim.type == DEMOGRAPHICS and claim.value]
-
-    @cached_property
-    def sentences(self) -> list[tuple[Span, frozenset[str]]]:
-        """Each sentence with its words as they are compared."""
-        found = []
-        for span in sentence_spans(self.text):
-            sentence = self.text[span.start : span.end]
-            found.append((span, frozenset(word_key(sentence[w.start : w.end]) for w in word_spans(sentence))))
-        return found
-
-    def sentence_with(self, words: tuple[str, ...]) -> Span | None:
-        """A sentence that holds all these words, in whatever order."""
-        return next((span for span, held in self.sentences if held.issuperset(words)), None)
-
-    def has_word_like(self, concept: Concept) -> bool:
-        """Whether a word begins like one of the concept's one-word names: nauseous, coughing, dizzy."""
-        stems = [keys[0][: max(4, len(keys[0]) - 4)] for keys in map(keys_of, concept.names) if len(keys) == 1]
-        long = tuple(stem.replace("y", "i") for stem in stems if len(stem) >= 4)
-        return any(word.replace("y", "i").startswith(long) for _, held in self.sentences for word in held)
-
-    def nearest_sentence(self, words: frozenset[str]) -> Span | None:
-        """The sentence that shares most words; None if none shares any."""
-        best = max(self.sentences, key=lambda item: len(item[1] & words), default=None)
-        return best[0] if best and best[1] & words else None
-
-
-@lru_cache(maxsize=64)  # the summaries of one note follow one another
-def _read(note: str) -> _Note:
-    return _Note(note)
-
-
 def screen(note: str, summary: str) -> list[ScreenedClaim]:
     """The verdict on every claim of a summary, in order.
 
     supported: the note says so. contradicted: it says something else of the same thing. unsupported: it does not
     mention it. unknown: it cannot be told here. Made to be precise rather than complete: what lies outside the
-    lexicon, causes, plans and who did what are not looked at.
+    lexicon, causes, trends, most of plans and who did what are not looked at.
     """
-    known = _read(note)
-    return [_verdict(claim, known, summary) for claim in extract_claims(summary)]
+    known = read_note(note)
+    verdicts = [_verdict(claim, known, summary) for claim in extract_claims(summary)]
+    reversals = [verdict for change in find_changes(summary) if (verdict := _reversal(change, known, summary))]
+    services = [verdict for mention in find_mentions(summary) if (verdict := _unknown_service(mention, known, summary))]
+    return sorted([*verdicts, *reversals, *services], key=lambda verdict: (verdict.start, verdict.end))
 
 
 def unsupported_claims(note: str, summary: str) -> list[ScreenedClaim]:
@@ -96,42 +71,83 @@ def unsupported_claims(note: str, summary: str) -> list[ScreenedClaim]:
     return [claim for claim in screen(note, summary) if claim.verdict in FLAGGED]
 
 
-def _verdict(claim: Claim, note: _Note, summary: str) -> ScreenedClaim:
-    if claim.concept:
-        kind, verdict, found = _judge_mention(claim, note)
-    elif claim.quantity:
-        kind, verdict, found = _judge_amount(claim, note)
-    elif claim.type == LATERALITY:
-        kind, verdict, found = _judge_side(claim, note)
-    elif claim.type == DEMOGRAPHICS:
-        kind, verdict, found = _judge_sex(claim, note)
-    else:
-        kind, verdict, found = _judge_frequency(claim, note)
-    evidence = Span(found.start, found.end) if isinstance(found, Claim) else found
+def _verdict(claim: Claim, note: Readings, summary: str) -> ScreenedClaim:
+    """By the note with its shorthand written out; a claim that this does not support may still stand there as it is."""
+    kind, verdict, found = _judge(claim, note.full)
+    evidence = note.written.origin(found.start, found.end) if found else None
+    if verdict in FLAGGED and note.full is not note.plain:
+        plain_kind, plain_verdict, plain_found = _judge(claim, note.plain)
+        if plain_verdict == SUPPORTED:
+            kind, verdict = plain_kind, plain_verdict
+            evidence = Span(plain_found.start, plain_found.end) if plain_found else None
     if evidence is None and verdict in FLAGGED:
         around = summary[max(0, claim.start - 80) : claim.end + 80]
-        evidence = note.nearest_sentence(frozenset(word_key(around[w.start : w.end]) for w in word_spans(around)))
+        words = frozenset(word_key(around[w.start : w.end]) for w in word_spans(around))
+        evidence = note.plain.nearest_sentence(words)
     return ScreenedClaim(claim.start, claim.end, claim.text, kind, verdict, evidence)
+
+
+def _reversal(change: Change, note: Readings, summary: str) -> ScreenedClaim | None:
+    """A medicine is said to be started that the note stops, or raised that it lowers, or the reverse."""
+    known = [other for other in note.full.changes if other.drug == change.drug]
+    contrary = next((other for other in known if other.kind == OPPOSITE[change.kind]), None)
+    if contrary is None or any(other.kind == change.kind for other in known):
+        return None
+    kind = MEDICATION if change.kind in (STARTED, STOPPED) else DOSE
+    evidence = note.written.origin(contrary.start, contrary.end)
+    words = summary[change.start : change.end]
+    return ScreenedClaim(change.start, change.end, words, kind, CONTRADICTED, evidence)
+
+
+def _unknown_service(mention: Mention, note: Readings, summary: str) -> ScreenedClaim | None:
+    """A clinic or specialist that the note does not name, not even in short (endo, neuro)."""
+    if mention.concept.kind != SERVICE:
+        return None
+    named = {m.concept.name for m in (*note.plain.found, *note.full.found)}
+    if mention.concept.name in named or note.full.names_in_short(mention.concept):
+        return None
+    evidence = note.plain.nearest_sentence(frozenset(keys_of(summary[max(0, mention.start - 80) : mention.end + 80])))
+    return ScreenedClaim(mention.start, mention.end, mention.text, PROCEDURE, UNSUPPORTED, evidence)
+
+
+def _judge(claim: Claim, note: Note) -> Judgement:
+    if claim.concept:
+        return _judge_mention(claim, note)
+    if claim.quantity:
+        return _judge_amount(claim, note)
+    if claim.type == LATERALITY:
+        return _judge_side(claim, note)
+    return _judge_sex(claim, note) if claim.type == DEMOGRAPHICS else _judge_frequency(claim, note)
 
 
 Judgement = tuple[str, str, Claim | Span | None]
 
 
-def _judge_mention(claim: Claim, note: _Note) -> Judgement:
+def _judge_mention(claim: Claim, note: Note) -> Judgement:
     assert claim.concept is not None
     everywhere = note.mentions.get(claim.concept.name, [])
     same = [other for other in everywhere if other.subject == claim.subject]
     if not same:
         if everywhere:
             return claim.type, UNKNOWN, everywhere[0]
-        reworded = note.sentence_with(keys_of(claim.text))
+        value = note.value_telling(claim.concept)
+        if value:
+            return claim.type, SUPPORTED if claim.polarity == AFFIRMED else UNKNOWN, value
+        reworded = note.sentence_with(keys_of(claim.text)) or note.sentence_naming(claim.concept)
         if reworded:
             return claim.type, SUPPORTED if claim.polarity == AFFIRMED else UNKNOWN, reworded
-        kin = next((o for o in note.claims if o.concept and related(o.concept, claim.concept)), None)
-        if kin or note.has_word_like(claim.concept) or claim.polarity == NEGATED:
+        kin = next((o for o in note.claims if o.concept and akin(o.concept, claim.concept)), None)
+        wider = wider_words(claim.concept) & note.loose_words  # pancreatitis, for acute pancreatitis
+        if kin or wider or note.has_word_like(claim.concept) or claim.polarity == NEGATED:
             return claim.type, UNKNOWN, kin  # a narrower or wider name; or "no fever" where fever is never mentioned
         return claim.type, UNSUPPORTED, None
     agreeing = next((other for other in same if other.polarity == claim.polarity), None)
+    tentative = [other for other in same if other.tentative or other.polarity == CONSIDERED]
+    stated = [
+        other for other in same if other not in tentative and not _AS_REASON.search(note.text[: other.start][-25:])
+    ]
+    if claim.confirmed and claim.polarity == AFFIRMED and tentative and not stated:
+        return claim.type, CONTRADICTED, tentative[0]  # the note only suspects what is said to be confirmed
     if agreeing:
         return claim.type, SUPPORTED, agreeing
     if claim.polarity == CONSIDERED or any(other.polarity == UNCLEAR for other in same):
@@ -143,7 +159,7 @@ def _judge_mention(claim: Claim, note: _Note) -> Judgement:
     return NEGATION, CONTRADICTED, contrary
 
 
-def _judge_amount(claim: Claim, note: _Note) -> Judgement:
+def _judge_amount(claim: Claim, note: Note) -> Judgement:
     quantity = claim.quantity
     assert quantity is not None
     if quantity.implied:
@@ -162,10 +178,14 @@ def _judge_amount(claim: Claim, note: _Note) -> Judgement:
     )
     if agreeing:
         return claim.type, SUPPORTED, agreeing
+    if equal and claim.type == DOSE:  # another medicine's dose: this one has its own, perhaps in another measure
+        own = own or [o for o in note.amounts if o.type == DOSE and o.about == claim.about]
     if equal:  # stands in the note, but for something else
         return claim.type, *((CONTRADICTED, own[0]) if own else (UNKNOWN, equal[0]))
     if not quantity.unit and not claim.about and len(quantity.values) == 1 and quantity.values[0] <= _COUNTABLE_UP_TO:
         return claim.type, UNKNOWN, None
+    if not own and any(same_amount(quantity, other) for other in note.quantities):
+        return claim.type, UNKNOWN, None  # stands in the note as part of a name: 24-hour urine collection
     return claim.type, *_weigh(equal, own)
 
 
@@ -175,7 +195,7 @@ def _weigh(equal: list[Claim], own: list[Claim]) -> tuple[str, Claim | None]:
     return (CONTRADICTED, own[0]) if own else (UNSUPPORTED, None)
 
 
-def _judge_frequency(claim: Claim, note: _Note) -> Judgement:
+def _judge_frequency(claim: Claim, note: Note) -> Judgement:
     """Only a medicine whose frequency the note gives can contradict."""
     own = [other for other in note.frequencies if claim.about and other.about == claim.about]
     equal = next((other for other in own if other.value == claim.value), None)
@@ -184,7 +204,7 @@ def _judge_frequency(claim: Claim, note: _Note) -> Judgement:
     return claim.type, *((CONTRADICTED, own[0]) if own else (UNKNOWN, None))
 
 
-def _judge_side(claim: Claim, note: _Note) -> Judgement:
+def _judge_side(claim: Claim, note: Note) -> Judgement:
     own = [other for other in note.sides if other.about == claim.about]
     sides = {other.value for other in own}
     if claim.value in sides or "both" in sides or (claim.value == "both" and {"left", "right"} <= sides):
@@ -198,7 +218,7 @@ def _judge_side(claim: Claim, note: _Note) -> Judgement:
     return claim.type, UNSUPPORTED, None
 
 
-def _judge_sex(claim: Claim, note: _Note) -> Judgement:
+def _judge_sex(claim: Claim, note: Note) -> Judgement:
     if claim.about == TITLE:
         return claim.type, UNKNOWN, None
     same = next((other for other in note.sexes if other.value == claim.value), None)

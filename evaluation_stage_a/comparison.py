@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from evaluation_stage_a.known_facts import HALLUCINATED, judged, summarise_known_facts, typed
 from utils.cli import UserError
 from utils.records import RESULT_COLUMNS, read_csv
 from utils.statistics import Rate, mcnemar_exact, wilson
@@ -21,6 +22,7 @@ def summarise(results: pd.DataFrame) -> dict[str, Any]:
     flagged = results["flagged_claims"] > 0
     types = Counter(flag["type"] for cell in results["flags"] for flag in json.loads(cell))
     rouge = results["rougeL"].dropna()
+    oracle = summarise_known_facts(results)
     return {
         "summaries": len(results),
         "screened_hallucination_rate": wilson(int(flagged.sum()), len(results)),
@@ -31,6 +33,7 @@ def summarise(results: pd.DataFrame) -> dict[str, Any]:
         "empty_summaries": int((results["words"] == 0).sum()),
         "mean_words": float(results["words"].mean()),
         "mean_rouge_l": float(rouge.mean()) if len(rouge) else None,
+        **({"oracle": oracle} if oracle else {}),
     }
 
 
@@ -49,7 +52,8 @@ def read_results(folder: Path) -> pd.DataFrame:
             frame[column] = frame[column].astype(int)
         frame["rougeL"] = pd.to_numeric(frame["rougeL"].replace("", None))
         frame["flags"].map(json.loads)
-    except ValueError as error:
+        frame = typed(frame)
+    except (ValueError, KeyError) as error:
         raise UserError(f"--compare_with: {path} was edited ({error}); evaluate into another folder") from error
     if frame["clinical_note"].duplicated().any():
         raise UserError(f"--compare_with: {path} has a note twice; evaluate into another folder")
@@ -59,19 +63,29 @@ def read_results(folder: Path) -> pd.DataFrame:
 def compare(before: pd.DataFrame, after: pd.DataFrame) -> dict[str, Any]:
     """Two models on the notes that both summarised: figures of each, and what changed summary by summary.
 
-    ``fixed``: flagged before, clean after; ``broken``: the other way round. The p-value is exact McNemar's.
+    ``fixed``: flagged before, clean after; ``broken``: the other way round. The p-value is exact McNemar's. The same
+    by the oracle's labels, under ``oracle``, for the notes that have them in both.
     Raises UserError where the two have no note in common.
     """
     pairs = before.merge(after, on="clinical_note", suffixes=("_before", "_after"), validate="one_to_one")
     if pairs.empty:
         raise UserError("--compare_with: the two results have no note in common; use the same --test_data and --seed")
-    was, is_now = pairs["flagged_claims_before"] > 0, pairs["flagged_claims_after"] > 0
-    fixed, broken = int((was & ~is_now).sum()), int((~was & is_now).sum())
     shared = set(pairs["clinical_note"])
+    exact = judged(before).merge(judged(after), on="clinical_note", suffixes=("_before", "_after"))
+    oracle = _changes(exact[f"{HALLUCINATED}_before"] == 1, exact[f"{HALLUCINATED}_after"] == 1) if len(exact) else None
     return {
         "notes_in_common": len(pairs),
         "before": summarise(before[before["clinical_note"].isin(shared)]),
         "after": summarise(after[after["clinical_note"].isin(shared)]),
+        **_changes(pairs["flagged_claims_before"] > 0, pairs["flagged_claims_after"] > 0),
+        **({"oracle": oracle} if oracle else {}),
+    }
+
+
+def _changes(was: pd.Series, is_now: pd.Series) -> dict[str, Any]:
+    """What changed, summary by summary, and McNemar's p-value."""
+    fixed, broken = int((was & ~is_now).sum()), int((~was & is_now).sum())
+    return {
         "fixed": fixed,
         "broken": broken,
         "both": int((was & is_now).sum()),

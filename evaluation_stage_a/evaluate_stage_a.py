@@ -91,7 +91,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     # ------------------------------------------------------------------ write, show, say what comes next
     results_csv = args.output_dir / RESULTS_CSV
     record.open()
-    write_csv(results_csv, list(results.columns), results.to_dict("records"))
+    cells = results.astype(object).where(results.notna(), None)  # an empty cell, not "nan"
+    write_csv(results_csv, list(results.columns), cells.to_dict("records"))
     write_json(args.output_dir / "evaluation_statistics.json", as_json(figures))
     write_report(args.output_dir / "evaluation_report.txt", table)
     record.finish({"summaries": len(results), "reused": reused})

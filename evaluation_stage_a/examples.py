@@ -11,11 +11,12 @@ from utils.records import read_csv, sample_by_note
 
 @dataclass(frozen=True)
 class Example:
-    """One note to summarise; ``ground_truth`` is empty where the file has none."""
+    """One note to summarise; ``ground_truth`` is empty where the file has none, ``evidence_stats`` likewise."""
 
     example_id: str
     clinical_note: str
     ground_truth: str
+    evidence_stats: str = ""
 
 
 def read_examples(path: Path, max_examples: int | None, seed: int) -> list[Example]:
@@ -24,12 +25,13 @@ def read_examples(path: Path, max_examples: int | None, seed: int) -> list[Examp
     Rows labelled ``hallucinated`` are no ground truth and are left out, as are rows without a note; where a note
     comes twice, its first row counts. Raises UserError where nothing is left.
     """
-    rows = read_csv(path, required=("clinical_note",), optional=("id", "model_summary", "label"))
+    rows = read_csv(path, required=("clinical_note",), optional=("id", "model_summary", "label", "evidence_stats"))
     examples: dict[str, Example] = {}
     for number, row in enumerate(rows, start=1):
         note = row["clinical_note"]
         if note.strip() and row["label"] != "hallucinated" and note not in examples:
-            examples[note] = Example(row["id"] or f"row-{number}", note, row["model_summary"])
+            name = row["id"] or f"row-{number}"
+            examples[note] = Example(name, note, row["model_summary"], row["evidence_stats"])
     if not examples:
         raise UserError(f"{path}: no row has a clinical_note and a label other than 'hallucinated'")
     kept = list(examples.values())

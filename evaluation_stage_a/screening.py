@@ -1,4 +1,4 @@
-"""Scores for each summary: the screen's unsupported claims, ROUGE against the ground truth, length."""
+"""Scores for each summary: the screen's unsupported claims, ROUGE, length; the oracle's where facts are known."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rouge_score.rouge_scorer import RougeScorer
 
 from clinical.support import FLAGGED, screen
 from evaluation_stage_a.examples import Example
+from evaluation_stage_a.known_facts import known_facts_columns, typed
 from utils.generation import Generated
 from utils.records import RESULT_COLUMNS
 
@@ -22,10 +23,11 @@ def score_all(examples: Sequence[Example], summaries: Sequence[Generated]) -> pd
 
     ``claims`` counts what the screen could read, ``flagged_claims`` what it finds unsupported or contradicted by the
     note, ``flags`` lists those as JSON. ROUGE is the F-measure in 0 to 1 (Lin 2004), empty without a ground truth.
+    Where a note's facts are known, the oracle's columns follow.
     """
     scorer = RougeScorer(list(ROUGE), use_stemmer=True)
     rows = [_score(scorer, e, s) for e, s in zip(examples, summaries, strict=True)]
-    return pd.DataFrame(rows)
+    return typed(pd.DataFrame(rows))
 
 
 def _score(scorer: RougeScorer, example: Example, summary: Generated) -> dict[str, Any]:
@@ -43,6 +45,7 @@ def _score(scorer: RougeScorer, example: Example, summary: Generated) -> dict[st
         "flagged_claims": len(flagged),
         "flags": json.dumps([_flag(example.clinical_note, claim) for claim in flagged], ensure_ascii=False),
         **{name: round(rouge[name].fmeasure, 4) if rouge else None for name in ROUGE},
+        **known_facts_columns(example.evidence_stats, summary.text),
     }
 
 

@@ -3,25 +3,40 @@
     python models/train_stage_a.py
 
 Writes the adapter to models/sft_specialist_fast_fp16/final_model, which ships with the project: run this only to
-rebuild it, or with --train_data on notes of your own.
+rebuild it, or with --train_data on notes of your own. Cut off at any moment, the same command goes on where it was;
+OUTPUT_DIR/checkpoints keeps an adapter for each of six evaluations.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from utils.cli import EXIT_OK, UserError, from_here_or_project, new_parser, positive_float, positive_int, run_script
+from utils.cli import (
+    EXIT_OK,
+    RunError,
+    UserError,
+    from_here_or_project,
+    new_parser,
+    positive_float,
+    positive_int,
+    rows_or_all,
+    run_script,
+)
 from utils.models import DEVICES
 
 if TYPE_CHECKING:
     from datasets import Dataset
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
+
+NEXT = "Next: python generate_phase2_data.py"
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -34,7 +49,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--output_dir", type=Path, default=Path("models/sft_specialist_fast_fp16"), help="gets final_model/"
     )
-    parser.add_argument("--max_train_rows", type=positive_int, help="train on a seeded sample of so many rows")
+    limit = "a seeded sample of so many rows, or all"
+    parser.add_argument("--max_train_rows", type=rows_or_all, default=1000, help=f"train on {limit}")
+    parser.add_argument("--max_val_rows", type=rows_or_all, default=100, help=f"validate on {limit}")
     parser.add_argument("--num_epochs", type=positive_float, default=2.0, help="passes over the rows")
     parser.add_argument("--learning_rate", type=positive_float, default=2e-4, help="40 times Stage B's")
     parser.add_argument("--batch_size", type=positive_int, default=8, help="rows in memory at once")
@@ -46,7 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Train Stage A and save its adapter; returns the exit code."""
+    """Train Stage A and save its adapter, going on where an earlier run was cut off; returns the exit code."""
     parser = build_parser()
     args = parser.parse_args(argv)
 
@@ -57,28 +74,63 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     train_csv, val_csv = from_here_or_project(args.train_data), from_here_or_project(args.val_data)
     train_rows = factual_rows(train_csv, args.max_train_rows, args.seed)
-    val_rows = factual_rows(val_csv, None, args.seed)
+    val_rows = factual_rows(val_csv, args.max_val_rows, args.seed)
     checkpoint = find_checkpoint(args.base_model, "--base_model", FETCH_BASE)
     device = choose_device(args.device)
     inputs = {"train_data": train_csv, "val_data": val_csv, **checkpoint.folders}
     record = RunRecord(args.output_dir, __file__, args, parser, inputs)
+    final_model = args.output_dir / "final_model"
+    if final_model.is_dir() and record.is_finished():
+        print(f"✓ Stage A: {final_model} is there already, from the same arguments and inputs; nothing to do.")
+        print(NEXT)
+        return EXIT_OK
     make_output_dir(args.output_dir)
+    checkpoints = make_output_dir(args.output_dir / "checkpoints" / f"run-{record.identity}")
 
     # ------------------------------------------------------------------ model and data
+    from models import stage_a_training as training
+    from utils.trainer_progress import in_words
+
     tokenizer = load_tokenizer(checkpoint)
     model = load_model(checkpoint, device)
     train, val = (encode_rows(tokenizer, rows, args.max_length) for rows in (train_rows, val_rows))
-    print(f"Stage A: {len(train)} train and {len(val)} validation rows, {args.num_epochs:g} epochs on {device}")
+    trainer = training.build_trainer(model, tokenizer, train, val, args, checkpoint.base, checkpoints)
+    steps = training.total_steps(trainer)
+    print(f"Stage A      {len(train)} train and {len(val)} validation rows, {args.num_epochs:g} epochs, {steps} steps")
+    print(f"Precision    {training.precision(trainer)} on {device}")
+    state = training.find_state(checkpoints)
+    done = training.step_of(state) if state else 0
+    if state:
+        print(f"Going on     after step {done}, from {state}")
+    elif others := sorted(p for p in checkpoints.parent.glob("run-*") if p != checkpoints):
+        print(f"Starting     anew: {len(others)} other run(s) in {checkpoints.parent} had other options or data")
+    expected = in_words(training.expected_seconds(trainer, done))
+    print(f"Expected     about {expected}, from timing one batch on this machine", flush=True)
 
     # ------------------------------------------------------------------ train and save
-    trainer = build_trainer(model, tokenizer, train, val, args)
-    trainer.train()
-    val_loss = [entry["eval_loss"] for entry in trainer.state.log_history if "eval_loss" in entry][-1]
+    start = time.monotonic()
     record.open()
-    save_fp16(trainer.model, checkpoint.base, args.output_dir / "final_model")
-    record.finish({"train_rows": len(train), "val_rows": len(val), "val_loss": val_loss})
-    print(f"✓ Stage A: validation loss {val_loss:.3f}, adapter in {args.output_dir / 'final_model'}")
-    print("Next: python generate_phase2_data.py")
+    trainer.train(resume_from_checkpoint=str(state) if state else None)
+    val_loss, fall = training.flatness(trainer.state.log_history)
+    if not math.isfinite(val_loss):
+        raise RunError(
+            f"training diverged (validation loss {val_loss}); no model was saved. Try a lower --learning_rate"
+        )
+    training.save_fp16(trainer.model, checkpoint.base, final_model)
+    results = {"train_rows": len(train), "val_rows": len(val), "steps": steps, "val_loss": val_loss}
+    record.finish(
+        {**results, "val_loss_fell": fall, "checkpoints": checkpoints.relative_to(args.output_dir).as_posix()}
+    )
+    training.drop_state(checkpoints)
+
+    # ------------------------------------------------------------------ what happened, where it is, what comes next
+    print(f"✓ Stage A: {steps - done} steps in {in_words(time.monotonic() - start)}, validation loss {val_loss:.3f}")
+    print(f"             {training.in_plain_words(fall)}")
+    print(f"Model        {final_model}")
+    print(f"Metrics      {args.output_dir / 'metrics.jsonl'}")
+    size = training.disk_use(checkpoints.parent)
+    print(f"Checkpoints  {checkpoints.parent} ({size}): an adapter per evaluation; remove the folder when you like")
+    print(NEXT)
     return EXIT_OK
 
 
@@ -110,66 +162,6 @@ def encode_rows(tokenizer: PreTrainedTokenizerBase, rows: Sequence[dict[str, str
     if not encoded:
         raise UserError("no row is left to train on; raise --max_length")
     return Dataset.from_list(encoded)
-
-
-def build_trainer(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, train: Dataset, val: Dataset, args: argparse.Namespace
-) -> Any:
-    """TRL's SFTTrainer with LoRA on all linear layers, in the precision that the device has."""
-    from peft import LoraConfig
-    from trl import SFTConfig, SFTTrainer
-
-    from utils.cpu_speed import reuse_freed_memory, score_labelled_tokens_only
-    from utils.models import all_linear_lora, autocast_flags
-    from utils.trainer_progress import use_progress_line
-
-    reuse_freed_memory()
-    score_labelled_tokens_only()
-    config = SFTConfig(
-        output_dir=str(args.output_dir),
-        num_train_epochs=args.num_epochs,
-        learning_rate=args.learning_rate,
-        lr_scheduler_type="cosine",
-        warmup_steps=0.05,
-        per_device_train_batch_size=args.batch_size,
-        per_device_eval_batch_size=args.batch_size,
-        train_sampling_strategy="group_by_length",
-        max_length=None,
-        dataset_kwargs={"skip_prepare_dataset": True},  # the rows are token ids and labels already
-        gradient_checkpointing=model.device.type != "cpu",
-        logging_steps=5,
-        eval_strategy="epoch",
-        save_strategy="no",
-        logging_nan_inf_filter=False,
-        report_to="none",
-        seed=args.seed,
-        **autocast_flags(model.device),
-    )
-    config._n_gpu = min(config.n_gpu, 1)  # several cards in sight of one process: use the first, as --device says
-    trainer = SFTTrainer(
-        model=model,
-        args=config,
-        train_dataset=train,
-        eval_dataset=val,
-        processing_class=tokenizer,
-        peft_config=LoraConfig(**all_linear_lora(args.lora_r)),
-    )
-    use_progress_line(trainer)
-    return trainer
-
-
-def save_fp16(model: Any, base: str, final_model: Path) -> None:
-    """Save the adapter in fp16: half the size, and finer than the noise of its training."""
-    import torch
-
-    from utils.files import atomic_folder
-    from utils.models import save_adapter
-
-    for parameter in model.parameters():
-        if parameter.requires_grad:
-            parameter.data = parameter.data.to(torch.float16)
-    with atomic_folder(final_model) as folder:
-        save_adapter(model, folder, base)
 
 
 if __name__ == "__main__":

@@ -2,192 +2,243 @@
 
 from __future__ import annotations
 
-import json
 import random
-from functools import cache
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
-from clinical.lexicon import Lab, load_lexicon
-from phase1_data_medhal.draw_drugs import draw_drugs
-from phase1_data_medhal.patient import Imaging, Patient, Value, Wording
+from clinical.lexicon import load_lexicon
+from clinical.patient import (
+    Allergy,
+    Diagnosis,
+    DrugUse,
+    Patient,
+    Problem,
+    Time,
+    Value,
+)
+from phase1_data_medhal.draw_checks import harming_drugs, without_contradictions
+from phase1_data_medhal.draw_drugs import Need, draw_drugs
+from phase1_data_medhal.draw_findings import complaint_of, signs_of, studies_of, symptoms_of, told_vitals
+from phase1_data_medhal.draw_outlook import background, consequences, outlook, plan_items
+from phase1_data_medhal.draw_values import PRESSURES, draw_labs, draw_vitals, vital_ranges
+from phase1_data_medhal.facts import fact_count
+from phase1_data_medhal.sense import Chooser, Story, clashes, scenarios, sense, wider_than
 
-SCENARIOS = Path(__file__).resolve().parent / "scenarios.json"
-MISSING_SHARE = 0.25  # of notes leave out each slot that summaries usually give: dose, side, duration
-COUNTER_TYPICAL_SHARE = 0.25
-
-YOUNGEST = {
-    "hypertension": 35, "hyperlipidemia": 35, "type 2 diabetes mellitus": 36, "coronary artery disease": 48,
-    "atrial fibrillation": 52, "heart failure": 54, "mitral regurgitation": 50, "peripheral artery disease": 52,
-    "chronic kidney disease": 48, "COPD": 50, "benign prostatic hyperplasia": 54, "osteoporosis": 55,
-    "osteoarthritis": 45, "gout": 38, "breast cancer": 40, "colon cancer": 48, "diabetic neuropathy": 45,
-    "obstructive sleep apnea": 32, "fatty liver disease": 32, "nephrolithiasis": 25, "vitamin B12 deficiency": 40,
-}  # fmt: skip
-SEX_OF = {"benign prostatic hyperplasia": "male", "osteoporosis": "female", "breast cancer": "female"}
-MARKERS = {"type 2 diabetes mellitus": ("HbA1c", 6.6, 9.4), "chronic kidney disease": ("creatinine", 1.5, 2.6),
-           "iron deficiency anemia": ("ferritin", 6, 24), "hypothyroidism": ("TSH", 1.1, 5.6)}  # fmt: skip
-NORMALS = {"sodium": (136, 144), "potassium": (3.6, 4.8), "hemoglobin": (12.4, 15.4), "platelet count": (170, 340)}
-VITALS = {"systolic blood pressure": (114, 148), "diastolic blood pressure": (66, 86), "heart rate": (64, 92),
-          "respiratory rate": (13, 18), "oxygen saturation": (95, 99)}  # fmt: skip
-ALLERGIES = [("penicillin", "rash"), ("penicillin", "hives"), ("sulfa drugs", "rash"), ("codeine", "nausea"),
-             ("latex", "hives"), ("iodinated contrast", "hives")]  # fmt: skip
-FAMILY = [("coronary artery disease", ""), ("type 2 diabetes mellitus", ""), ("colon cancer", ""),
-          ("hypertension", ""), ("breast cancer", "female"), ("prostate cancer", "male"),
-          ("ischemic stroke", "")]  # fmt: skip
-RELATIVES = {
-    "": ["mother", "father", "brother", "sister"],
-    "female": ["mother", "sister"],
-    "male": ["father", "brother"],
+TEST_ONLY_SHARE = 0.25  # of the test split's patients have a presenting problem that train and validation never show
+NO_SIDE_SHARE = 0.26  # of notes leave out the side wherever one belongs
+CARDINAL_DENIED_SHARE = 0.16  # counter-typical: the symptom one would expect is denied
+CLASS_ABSENT_SHARE = 0.08  # counter-typical: the usual drug classes are absent; allergies bring it to some more
+SUSPECTED_SHARE = 0.6  # where the scenario allows it
+RULED_OUT_SHARE = 0.14
+PROBLEM_NUMBERS = (2, 2, 3, 3, 3)  # equally likely
+SINCE_SHARE = 0.12  # of problems say since when
+HEALED_SHARE = 0.5  # of problems that can heal have healed
+PACK_YEARS_SHARE = 0.5
+ALLERGIC_SHARE = 0.5  # of patients whose note speaks of allergies
+REACTION_SHARE = 0.7
+FACT_LIMITS = range(20, 36)
+USUAL_STARTS = 2  # the first drugs of a scenario's "start": their classes are the usual ones
+# The share of notes that tell a field's first, second, third item, of those there are; what is not named here is told
+# wherever it is drawn.
+TOLD = {
+    "symptoms": (1.0, 0.72, 0.15),
+    "denied": (1.0, 0.72, 0.25),
+    "problems": (0.25, 0.1),
+    "signs": (0.62, 0.3),
+    "absent_signs": (0.38,),
+    "studies": (0.68, 0.4),
+    "vitals": (0.42, 0.2, 0.2),
+    "plan": (0.95, 0.5, 0.12),
 }
-SURGERIES = ["appendectomy", "hernia repair", "total knee replacement", "cholecystectomy", "total hip replacement"]
-SMOKING = ["current smoker", "former smoker", "never smoker"]
 
 
-@cache
-def scenarios() -> list[dict[str, Any]]:
-    """The presenting problems, as data."""
-    loaded: list[dict[str, Any]] = json.loads(SCENARIOS.read_text(encoding="utf-8"))
-    return loaded
+def draw_patient(rng: random.Random, held_out: bool) -> Patient:
+    """Draw one patient, for the test split where ``held_out``. What the note shall not state is empty."""
+    choose = Chooser(rng, held_out)
+    own = held_out and choose.chance(TEST_ONLY_SHARE)
+    stories = [story for story in scenarios() if story["test_only"] == own]
+    stories = stories or [story for story in scenarios() if not story["test_only"]]
+    by_specialty = sorted({story["specialty"] for story in stories})
+    specialty = rng.choice(by_specialty)
+    story = rng.choice([story for story in stories if story["specialty"] == specialty])
+    while True:
+        patient = draw_from(story, choose)
+        if fact_count(patient) in FACT_LIMITS and not harming_drugs(patient):
+            return patient
 
 
-def draw_patient(rng: random.Random) -> Patient:
-    """Draw one patient. What the note shall not state is left ``None``, so no writer can state it."""
-    story = rng.choice(scenarios())
-    age = rng.randint(*story["age"])
-    sex = story.get("sex") or rng.choice(["male", "female"])
-    counter = rng.random() < COUNTER_TYPICAL_SHARE
-    complaint = rng.choice(story["complaints"])
-    symptoms = rng.sample([s for s in story["symptoms"] if s != complaint], k=rng.choice([1, 2, 2]))
-    denied = rng.sample(story["denied"], k=rng.choice([2, 3, 3]))
-    (denied if counter else symptoms).insert(0, story["cardinal"])
-    low, high = story["duration"][1:]
-    side = None if rng.random() < MISSING_SHARE else rng.choice(["left", "right"])
-    conditions = _draw_conditions(rng, story, age, sex)
-    suspected = story["may_be_suspected"] and rng.random() < 0.4
-    diagnosis = (story["diagnosis"], story["suffix"], "suspected" if suspected else "confirmed")
-    allergy = _draw_allergy(rng)
-    vitals = _draw_vitals(rng, story, symptoms)
-    systolic = next(float(v.value) for v in vitals if v.name == "systolic blood pressure")
-    return Patient(
-        specialty=story["specialty"], setting=story["setting"], age=age, sex=sex,
-        complaint=complaint, side=side, sided=story["sided"],
-        duration=None if rng.random() < MISSING_SHARE else (rng.randint(low, high), story["duration"][0]),
-        symptoms=tuple(symptoms), denied=tuple(denied), conditions=conditions,
-        surgery=_draw_surgery(rng, age, story), family=_draw_family(rng, conditions),
-        smoking=rng.choice(SMOKING) if rng.random() < 0.3 else None,
-        drugs=draw_drugs(rng, story, conditions, allergy, systolic), allergy=allergy, vitals=vitals,
-        labs=_draw_labs(rng, story, conditions),
-        exam=tuple(rng.sample([_placed(e, side, 0) for e in story["exam"]], k=rng.choice([1, 1, 2]))),
-        imaging=_draw_imaging(rng, story, side), diagnosis=diagnosis, plan=_draw_plan(rng, story),
-        follow_up=_draw_follow_up(rng, story), counter_typical=story["cardinal"] if counter else None,
+def draw_from(story: Story, choose: Chooser) -> Patient:
+    """A patient of one scenario."""
+    rng = choose.rng
+    age, sex = rng.randint(*story["age"]), story["sex"] or rng.choice(["male", "female"])
+    setting = rng.choice(story["settings"])
+    side = None if choose.chance(NO_SIDE_SHARE) else rng.choice(["left", "right"])
+    complaint = complaint_of(choose, story, side)
+    lacks_class = choose.chance(CLASS_ABSENT_SHARE)
+    denies = choose.chance(CARDINAL_DENIED_SHARE) and not clashes(story["cardinal"], [complaint.finding])
+    present, denied = symptoms_of(choose, story, complaint.finding, denies)
+    conditions = _conditions(choose, story, age, sex)
+    problems = tuple(_problem(choose, condition, age) for condition in conditions)
+    active = [problem.condition for problem in problems if problem.status == "active"]
+    allergies = _allergies(choose)
+    told_fever = set(sense()["fever"]["findings"])
+    fever = True if told_fever & {complaint.finding, *present} else (False if told_fever & set(denied) else None)
+    pressed = draw_vitals(choose, vital_ranges(story, active, fever, {}))
+    need = Need(
+        story=story,
+        problems=(*active, *([story["diagnosis"]] if story["acute"] else [])),
+        past=tuple(name for name in conditions if name not in active),
+        allergic_to=_allergic_to(allergies),
+        usual=_usual_class(story),
+        lacks_usual=lacks_class,
+        vitals={name: float(value.value) for name, value in pressed.items()},
+    )
+    drugs = tuple(use for use in draw_drugs(choose, need))
+    forced = _forced(drugs)
+    vitals = draw_vitals(choose, vital_ranges(story, active, fever, forced)) if forced else pressed
+    labs = draw_labs(choose, story, active, forced, age, sex)
+    signs, absent_signs = signs_of(choose, story, side, [complaint.finding, *present], denied)
+    seen = [complaint.finding, *present, *(sign.finding for sign in signs)]
+    studies = studies_of(choose, story, side, [*seen, *conditions], [*denied, *absent_signs])
+    seen += [finding.finding for study in studies for finding in study.findings]
+    diagnosis = _diagnosis(choose, story)
+    everything = [*seen, *conditions, story["diagnosis"], *wider_than(story["diagnosis"])]
+    ruled_out = [name for name in choose.some(story["differentials"], 9) if not clashes(name, everything)]
+    pressed_by_illness = [name for name in PRESSURES if _is_telling(story, name)]
+    core = Patient(
+        age=age, sex=sex, specialty=story["specialty"], setting=setting, complaint=complaint,
+        problems=_explaining(problems, drugs, labs), drugs=drugs, labs=labs, diagnosis=diagnosis,
+        vitals=tuple(vitals[name] for name in _with_pair([*forced, *pressed_by_illness]) if name in vitals),
     )  # fmt: skip
+    plan = plan_items(choose, story, core, studies)
+    offered: list[tuple[str, Sequence[Any]]] = [
+        ("plan", [(item,) for item in plan]),
+        ("symptoms", [(name,) for name in present]),
+        ("denied", [(name,) for name in denied]),
+        ("problems", [(problem,) for problem in problems if problem not in core.problems]),
+        ("vitals", [told for told in told_vitals(choose, story, vitals, fever) if not {*told} & {*core.vitals}]),
+        ("signs", [(sign,) for sign in signs]),
+        ("absent_signs", [(name,) for name in absent_signs]),
+        ("studies", [(study,) for study in studies]),
+    ]
+    extras = [(name, item) for name, items in offered for n, item in enumerate(items) if choose.chance(_told(name, n))]
+    plan = [item for name, (item, *_) in extras if name == "plan"]
+    symptoms = tuple(item for name, (item, *_) in extras if name == "symptoms")
+    if ruled_out and choose.chance(RULED_OUT_SHARE):
+        extras.append(("ruled_out", tuple(ruled_out[:1])))
+    extras += background(choose, age, sex, conditions, story, allergies)
+    extras += outlook(choose, story, setting, replace(core, symptoms=symptoms), plan)
+    extras = without_contradictions(extras)
+    core = replace(core, **consequences(choose, plan))
+    return _with_pack_years(choose, _filled(core, extras))
 
 
-def _draw_conditions(rng: random.Random, story: dict[str, Any], age: int, sex: str) -> tuple[str, ...]:
-    fitting = [c for c in story["conditions"] if age >= YOUNGEST.get(c, 18) and SEX_OF.get(c, sex) == sex]
-    drawn = rng.sample(fitting, k=min(len(fitting), rng.choice([2, 3, 3, 4])))
-    if story["suffix"]:  # an exacerbation needs the disease before it
-        drawn = [*drawn[:3], story["diagnosis"]]
-        rng.shuffle(drawn)
-    return tuple(drawn)
+def _told(field: str, n: int) -> float:
+    """The share of notes in which the n-th item of a field is told."""
+    shares = TOLD[field]
+    return shares[n] if n < len(shares) else 0.0
 
 
-def _draw_vitals(rng: random.Random, story: dict[str, Any], symptoms: list[str]) -> tuple[Value, ...]:
-    ranges = {**VITALS, **story["vitals"]}
-    ranges["temperature"] = (37.9, 39.2) if "fever" in symptoms else (36.4, 37.3)
-    pressure = ["systolic blood pressure", "diastolic blood pressure"]
-    others = [name for name in ranges if name not in pressure]
-    told = rng.sample(others, k=rng.choice([2, 3, 3]))
-    for name in story["vitals"]:  # what the illness moves is always measured
-        if name in others and name not in told:
-            told[-1] = name
-    values = [Value(name, _printed(rng.uniform(*ranges[name]), _lab(name))) for name in [*pressure, *told]]
-    return tuple({value.name: value for value in values}.values())
+def _is_telling(story: Story, name: str) -> bool:
+    """Whether the illness moves this vital sign so far that a note without it would miss the point."""
+    low, high = sense()["telling_pressures"][name]
+    least, most = story["vitals"].get(name, (low, high))
+    return bool(most < low or least > high)
 
 
-def _draw_labs(rng: random.Random, story: dict[str, Any], conditions: tuple[str, ...]) -> tuple[Value, ...]:
-    own = {name: (low, high) for name, low, high in story["labs"]}
-    ranges = {name: own[name] for name in rng.sample(list(own), k=min(len(own), rng.choice([2, 2, 3])))}
-    for condition in conditions:
-        marker = MARKERS.get(condition)
-        if marker and marker[0] not in own and condition != story["diagnosis"] and rng.random() < 0.7:
-            ranges[marker[0]] = marker[1:]
-    if rng.random() < 0.6:
-        name = rng.choice(list(NORMALS))
-        hidden = name in own or (name == "hemoglobin" and "iron deficiency anemia" in conditions)
-        if not hidden:
-            ranges[name] = NORMALS[name]
-    values = [Value(name, _printed(rng.uniform(*span), _lab(name))) for name, span in ranges.items()]
-    if rng.random() < 0.4:
-        values[0] = _with_earlier(rng, values[0])
-    rng.shuffle(values)
-    return tuple(values)
+def _filled(patient: Patient, extras: Sequence[tuple[str, Any]]) -> Patient:
+    """The patient with all extras, each in its field; a field that holds one thing keeps its first."""
+    for name, value in extras:
+        old = getattr(patient, name)
+        told: Any = old
+        if isinstance(old, tuple) and isinstance(value, tuple):
+            told = (*old, *(item for item in value if item not in old))
+        elif old is None:
+            told = value
+        patient = replace(patient, **{name: told})
+    return patient
 
 
-def _with_earlier(rng: random.Random, value: Value) -> Value:
-    """An abnormal value with the one before it, clearly nearer to normal: the trend fits the story."""
-    lab = _lab(value.name)
-    middle = (lab.low + lab.high) / 2
-    earlier = _printed(float(value.value) + (middle - float(value.value)) * rng.uniform(0.35, 0.8), lab)
-    now = float(value.value)
-    telling = not lab.low <= now <= lab.high and abs(now - float(earlier)) >= 0.1 * now
-    return Value(value.name, value.value, earlier) if telling else value
+def _with_pack_years(choose: Chooser, patient: Patient) -> Patient:
+    """How much a smoker smoked, in some notes with room for it."""
+    room = fact_count(patient) + 1 in FACT_LIMITS
+    if patient.smoking in ("former", "current") and room and choose.chance(PACK_YEARS_SHARE):
+        most = max(10, min(60, patient.age - 18))
+        return replace(patient, pack_years=choose.rng.randrange(5, most + 1, 5))
+    return patient
 
 
-def _draw_imaging(rng: random.Random, story: dict[str, Any], side: str | None) -> Imaging:
-    study, note, summary = rng.choice(story["imaging"])
-    number = rng.randint(3, 7)
-    return Imaging(study, Wording(_placed(note, side, number), _placed(summary, side, number)))
+def _conditions(choose: Chooser, story: Story, age: int, sex: str) -> tuple[str, ...]:
+    """Known problems beside the present one, none younger than its age."""
+    tables = sense()
+    chosen: list[str] = []
+    total = choose.rng.choice(PROBLEM_NUMBERS)
+    for name in choose.some(story["conditions"], len(story["conditions"])):
+        of_age = tables["youngest"].get(name, 18) <= age <= tables["oldest"].get(name, 120)
+        others = [*chosen, story["diagnosis"]]
+        double = any(name in group and other in group for group in tables["exclusive_conditions"] for other in others)
+        double = double or any(name == o or name in wider_than(o) or o in wider_than(name) for o in others)
+        if of_age and tables["sex_of"].get(name, sex) == sex and not double and len(chosen) < total:
+            chosen.append(name)
+    return tuple(chosen)
 
 
-def _placed(text: str, side: str | None, number: int) -> str:
-    """Fill in side and size; without a side the words around it go too."""
-    text = text.replace("{mm}", str(number))
-    if side is None:
-        for phrase in (" on the {side} side", " on the {side}", " in the {side} lobe", "{side}-sided ", "{side} "):
-            text = text.replace(phrase, "")
-        return text
-    return text.replace("{side}", side)
+def _problem(choose: Chooser, condition: str, age: int) -> Problem:
+    room = age - sense()["youngest"].get(condition, 18)
+    if condition in sense()["heals"] and choose.chance(HEALED_SHARE):
+        return Problem(condition, "resolved", Time(choose.rng.randint(1, max(1, min(12, room))), "years"))
+    told = choose.chance(SINCE_SHARE) and room > 1
+    return Problem(
+        condition, "active", Time(choose.rng.randint(2, min(20, room)), "years") if told and room > 2 else None
+    )
 
 
-def _draw_plan(rng: random.Random, story: dict[str, Any]) -> tuple[Wording, ...]:
-    plan = []
-    for note, summary, *numbers in rng.sample(story["plans"], k=min(len(story["plans"]), rng.choice([1, 2, 2]))):
-        n = str(rng.choice(numbers[0])) if numbers else ""
-        plan.append(Wording(note.replace("{n}", n), summary.replace("{n}", n)))
-    return tuple(plan)
+def _explaining(problems: Sequence[Problem], drugs: Sequence[DrugUse], labs: Sequence[Value]) -> tuple[Problem, ...]:
+    """The problems that explain drugs or values, at least one: a note that gives the one gives the other."""
+    treats = {drug.name: drug.treats for drug in load_lexicon().drugs}
+    explained = {name for use in drugs for name in treats[use.name]}
+    values = {lab.name for lab in labs}
+    markers = sense()["markers"].items()
+    explained |= {name for name, shown in markers if any(lab in values for lab, _, _ in shown)}
+    return tuple([problem for problem in problems if problem.condition in explained] or problems[:1])
 
 
-def _draw_follow_up(rng: random.Random, story: dict[str, Any]) -> tuple[str, int, str] | None:
-    if rng.random() < 0.35:
-        return None
-    clinic = rng.choice(["primary care", "primary care" if "medicine" in story["specialty"] else story["specialty"]])
-    return (clinic, *rng.choice([(5, "days"), (10, "days"), (2, "weeks"), (3, "weeks"), (4, "weeks"), (3, "months")]))
+def _usual_class(story: Story) -> frozenset[str]:
+    """The classes of the drugs that the scenario begins first."""
+    classes = {drug.name: drug.drug_class for drug in load_lexicon().drugs}
+    return frozenset(classes[name] for name in story["start"][:USUAL_STARTS] if name in classes)
 
 
-def _draw_surgery(rng: random.Random, age: int, story: dict[str, Any]) -> tuple[str, int] | None:
-    options = [s for s in SURGERIES if (age > 60 or not s.startswith("total")) and s[:9] != story["id"][:9]]
-    return (rng.choice(options), rng.randint(2, min(20, age - 16))) if age > 24 and rng.random() < 0.25 else None
+def _forced(drugs: Sequence[DrugUse]) -> dict[str, tuple[float, float]]:
+    """Values that must show why a drug is begun, or the reason for which one is changed."""
+    tables = sense()
+    shown = [tables["starts_seen_in"].get(use.name) for use in drugs if use.change == "started"]
+    shown += [tables["reasons_seen_in"].get(use.reason) for use in drugs]
+    return {name: (low, high) for name, low, high in filter(None, shown)}
 
 
-def _draw_family(rng: random.Random, conditions: tuple[str, ...]) -> tuple[str, str] | None:
-    condition, sex = rng.choice([f for f in FAMILY if f[0] not in conditions])
-    return (rng.choice(RELATIVES[sex]), condition) if rng.random() < 0.35 else None
+def _with_pair(names: Iterable[str]) -> list[str]:
+    """Blood pressure is told as a pair."""
+    return list(dict.fromkeys(name for told in names for name in (PRESSURES if told in PRESSURES else (told,))))
 
 
-def _draw_allergy(rng: random.Random) -> tuple[str, str | None] | None:
-    if rng.random() < 0.3:
-        return None
-    if rng.random() < 0.5:
-        return ("none", None)
-    substance, reaction = rng.choice(ALLERGIES)
-    return (substance, reaction if rng.random() < 0.7 else None)
+def _allergies(choose: Chooser) -> tuple[Allergy, ...]:
+    substance, reactions, _ = choose.one(sense()["allergies"])
+    if not choose.chance(ALLERGIC_SHARE):
+        return ()
+    known = [reaction for reaction in reactions if choose.allows(reaction)]
+    return (Allergy(substance, choose.one(known) if choose.chance(REACTION_SHARE) else None),)
 
 
-@cache
-def _lab(name: str) -> Lab:
-    return next(lab for lab in load_lexicon().labs if lab.name == name)
+def _allergic_to(allergies: Sequence[Allergy]) -> frozenset[str]:
+    names = [allergy.substance for allergy in allergies]
+    classes = [name for substance, _, avoided in sense()["allergies"] if substance in names for name in avoided]
+    return frozenset([*names, *classes])
 
 
-def _printed(value: float, lab: Lab) -> str:
-    return f"{value:.{lab.decimals}f}"
+def _diagnosis(choose: Chooser, story: Story) -> Diagnosis:
+    unsure = "suspected" in story["certainties"]
+    sure = "confirmed" in story["certainties"]
+    suspected = unsure and (choose.chance(SUSPECTED_SHARE) or not sure)
+    return Diagnosis(story["diagnosis"], "suspected" if suspected else "confirmed", story["acute"])

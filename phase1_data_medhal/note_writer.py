@@ -1,154 +1,145 @@
-"""Writes a patient's note in one of six styles; every fact of the patient stands in it."""
+"""Writes a patient's note in one of six styles, in its author's manner; every fact of the patient stands in it."""
 
 from __future__ import annotations
 
 import json
 import random
+import re
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from phase1_data_medhal import phrases as p
-from phase1_data_medhal.patient import DrugUse, Patient
+from clinical.patient import Patient
+from phase1_data_medhal.authors import Author
+from phase1_data_medhal.note_history import is_recent, told_course
+from phase1_data_medhal.note_medicines import kept
+from phase1_data_medhal.note_phrases import Voice
+from phase1_data_medhal.note_sections import Sections
+from phase1_data_medhal.wording import capital, expand, tidy
 
-FRAMES = Path(__file__).resolve().parent / "note_frames.json"
-SMOKING = {
-    "current smoker": "currently smokes",
-    "former smoker": "is a former smoker",
-    "never smoker": "has never smoked",
+PLANS = Path(__file__).resolve().parent / "note_plans.json"
+TERSE = {"soap": 0.75, "telegraphic": 1.0, "triage": 0.8, "prose": 0.0, "discharge": 0.25, "letter": 0.0}
+FITTING = {
+    "emergency": ("triage", "prose", "soap", "telegraphic"),
+    "inpatient": ("discharge", "prose", "soap", "telegraphic"),
+    "clinic": ("letter", "prose", "soap", "telegraphic"),
 }
-STYLES = {
-    "acute": ["prose", "soap", "telegraphic", "triage", "discharge"],
-    "clinic": ["prose", "soap", "telegraphic", "letter"],
-    "both": ["prose", "soap", "telegraphic", "triage", "discharge", "letter"],
+MERGED = {  # two kinds of facts in one sentence: how often, where both stand in one paragraph
+    ("symptoms", "denied"): 0.5,
+    ("opening", "problems"): 0.5,
+    ("opening", "symptoms"): 0.3,
+    ("signs", "absent"): 0.7,
 }
-FULL_STYLES = ("prose", "letter", "discharge")
+COURSE_SENTENCES = 0.35
+SHORTEST, LONGEST, TRIES = 60, 300, 4  # words; a note outside is written again, in full sentences or tersely
 
 
 @cache
-def _frames() -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads(FRAMES.read_text(encoding="utf-8"))
+def _plans() -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(PLANS.read_text(encoding="utf-8"))
     return loaded
 
 
-def write_note(patient: Patient, rng: random.Random) -> str:
-    """Render every fact of ``patient``; style, order and frames are drawn from ``rng``."""
-    style = rng.choice(STYLES[patient.setting])
-    terse = style not in FULL_STYLES
-    sections = _sections(patient, rng, style)
-    sections["opening"] = [_opening(patient, rng, style)]
-    sections["changes"] = _changes(patient, rng, terse)
-    text, glue = "", ""
-    for step in rng.choice(_frames()["orders"][style]):
-        if step.startswith("|"):  # a new line, with its heading
-            glue = "\n" + step[1:]
+def write_note(patient: Patient, author: Author, rng: random.Random) -> str:
+    """The note of ``patient`` by ``author``: a plan of paragraphs, each with its sentences."""
+    style = choose_style(patient, author, rng)
+    plan: list[str] = rng.choice(_plans()[style])
+    terse = rng.random() < TERSE[style]
+    text = _written(patient, author, rng, style, plan, terse)
+    for _ in range(TRIES):
+        size = len(text.split())
+        if SHORTEST <= size <= LONGEST:
+            break
+        text = _written(patient, author, rng, style, plan, terse=size > LONGEST)
+    return text
+
+
+def _written(patient: Patient, author: Author, rng: random.Random, style: str, plan: list[str], terse: bool) -> str:
+    sections, told = Sections(Voice(author, rng, terse, patient), style), _told(patient)
+    paragraphs = [_paragraph(paragraph, sections, told, author, rng) for paragraph in plan]
+    text = tidy("\n".join(paragraph for paragraph in paragraphs if paragraph))
+    return re.sub(r"\bEGFR\b", "eGFR", text)
+
+
+def choose_style(patient: Patient, author: Author, rng: random.Random) -> str:
+    """The author's first favourite that fits the setting, else the second, else any that fits."""
+    fitting: tuple[str, ...] = FITTING[patient.setting]
+    if patient.setting == "emergency" and (patient.disposition or "").startswith("discharged"):
+        fitting = (*fitting, "discharge")
+    favourites = [style for style in author.styles if style in fitting]
+    return favourites[0] if favourites else rng.choice(fitting)
+
+
+def _told(patient: Patient) -> set[str]:
+    """The kinds of facts that this patient has."""
+    there = {
+        "opening": True, "symptoms": patient.symptoms, "denied": patient.denied, "problems": patient.problems,
+        "operations": any(not is_recent(o) for o in patient.operations),
+        "episode": any(is_recent(o) for o in patient.operations), "family": patient.family,
+        "social": patient.smoking or patient.pack_years is not None or patient.alcohol, "drugs": kept(patient),
+        "changes": any(use.change != "continued" for use in patient.drugs),
+        "allergies": patient.allergies is not None, "vitals": patient.vitals, "signs": patient.signs,
+        "absent": patient.absent_signs, "labs": patient.labs, "studies": patient.studies,
+        "diagnosis": patient.diagnosis, "ruled": patient.ruled_out, "outcome": patient.outcome,
+        "plan": patient.plan, "disposition": patient.disposition, "follow": patient.follow_up,
+    }  # fmt: skip
+    return {kind for kind, facts in there.items() if facts}
+
+
+def _paragraph(plan: str, sections: Sections, told: set[str], author: Author, rng: random.Random) -> str:
+    """A paragraph from its plan: ``heading# part part! part~part``; an empty one where the patient has no such facts.
+
+    ``!`` marks a part that the heading has named already, ``*`` one in lines, ``~`` two parts in either order.
+    """
+    heading, _, body = plan.partition("#")
+    parts: list[str] = []
+    for step in body.split():
+        either = step.split("~")
+        rng.shuffle(either)
+        parts += either
+    parts = [part for part in parts if part == "course" or part.rstrip("!*") in told]
+    title = expand(heading, author, rng)
+    sections.after_heading = bool(title.strip())
+    sentences = [capital(tidy(sentence)) for sentence in _sentences(parts, sections, rng)]
+    if not sentences and body.strip():
+        return ""
+    text = title
+    for before, sentence in zip([title, *sentences], sentences, strict=False):
+        apart = before.startswith("- ") or sentence.startswith("- ")
+        text = (
+            text.rstrip("\n") + "\n" + sentence if apart else f"{text}{'' if text.endswith(chr(10)) else ' '}{sentence}"
+        )
+    return text.strip()
+
+
+def _sentences(parts: list[str], sections: Sections, rng: random.Random) -> list[str]:
+    complaint = sections.patient.complaint
+    merged: dict[str, str] = {}
+    for (first, second), share in MERGED.items():
+        free = first in parts and second in parts and first not in merged.values() and second not in merged.values()
+        if free and first not in merged and second not in merged and rng.random() < share:
+            merged[first] = second
+    by_itself = complaint.course is not None and "course" in parts and not merged.get("opening")
+    by_itself = by_itself and not sections.voice.terse and rng.random() < COURSE_SENTENCES
+    sentences: list[str] = []
+    for part in parts:
+        kind, mark = part.rstrip("!*"), part[len(part.rstrip("!*")) :]
+        if kind in merged.values() or (kind == "course" and not by_itself):
             continue
-        parts = step.split()
-        if step in ("vitals exam", "labs imaging", "symptoms denied") and rng.random() < 0.3:
-            parts.reverse()
-        for sentence in (s for part in parts for s in sections.get(part, [])):
-            text += glue + p.capital(sentence)
-            glue = " "
-    return p.tidy(text)
+        if kind == "opening":
+            sentences += _opening(sections, merged.get("opening"), by_itself)
+        else:
+            method = f"{kind}_{merged[kind]}" if kind in merged else kind
+            write: Callable[..., list[str]] = getattr(sections, method)
+            marks = {"!": {"bare_frames": True}, "*": {"lines": True}}.get(mark, {})
+            sentences += write(**marks)
+    return sentences
 
 
-def _opening(patient: Patient, rng: random.Random, style: str) -> str:
-    terse = style not in FULL_STYLES
-    word = p.short(patient.complaint, rng) if terse else p.in_words(patient.complaint, rng)
-    complaint = p.complaint_words(patient, word)
-    if patient.duration:
-        n, units = patient.duration
-        frame = "{c} x {n} {units}" if style == "telegraphic" else rng.choice(_frames()["complaint"])
-        complaint = frame.format(c=complaint, n=n, units=units, unit=p.singular(units))
-    frame = rng.choice(_frames()["openings"][style])
-    return frame.format(
-        np=complaint, age=patient.age, sex=patient.sex, specialty=patient.specialty, **p.pronouns(patient)
-    )
-
-
-def _sections(patient: Patient, rng: random.Random, style: str) -> dict[str, list[str]]:
-    """The sentences of every section but the opening and the changes, those without facts left out."""
-    terse = style not in FULL_STYLES
-    bank = {**_frames()["terse" if terse else "full"], **_frames().get(style, {})}
-
-    def say(kind: str, x: str, **slots: object) -> list[str]:
-        return [rng.choice(bank[kind]).format(x=x, X=p.capital(x), **slots, **p.pronouns(patient))] if x else []
-
-    def names(items: tuple[str, ...], word: str) -> str:
-        if not items:
-            return ""
-        if terse:
-            return ", ".join(p.short(i, rng) for i in items)
-        return p.listed([p.in_words(i, rng) for i in items], word)
-
-    home = [p.drug_phrase(d, terse) for d in patient.drugs if d.change != "started"]
-    condition, suffix, certainty = patient.diagnosis or ("", "", "")
-    name = (p.short(condition, rng, 0.5) if terse else p.in_words(condition, rng, 0.2)) + suffix if condition else ""
-    study = patient.imaging.study if patient.imaging else ""
-    sections = {
-        "symptoms": say("symptoms", names(patient.symptoms, "and")),
-        "denied": say("denied", names(patient.denied, "or")),
-        "history": say("history", names(patient.conditions, "and")),
-        "drugs": say("drugs", (", ".join(home) if terse else p.listed(home)) if home else ""),
-        "vitals": say("vitals", _vitals(patient, rng, terse)),
-        "exam": say("exam", p.listed(patient.exam) if patient.exam else ""),
-        "labs": say("labs", _labs(patient, rng, terse)),
-        "diagnosis": say(certainty, name, a=p.with_article(condition, suffix, name)),
-        "social": [],
-    }
-    if patient.imaging:
-        spelled = p.capital(p.short(study, rng) if terse else p.in_words(study, rng))
-        sections["imaging"] = say("imaging", patient.imaging.result.note, S=spelled)
-    if patient.allergy:
-        substance, reaction = patient.allergy
-        told = f"{substance} ({reaction})" if reaction else substance
-        sections["allergy"] = say("no allergy", " ") if substance == "none" else say("allergy", told)
-    if patient.surgery:
-        sections["social"] += say("surgery", patient.surgery[0], n=patient.surgery[1])
-    if patient.family:
-        relative, illness = patient.family
-        sections["social"] += say("family", p.short(illness, rng) if terse else illness, r=relative)
-    if patient.smoking:
-        sections["social"] += say("smoking", patient.smoking if terse else SMOKING[patient.smoking])
-    rng.shuffle(sections["social"])
-    actions = [item.note for item in patient.plan]
-    sections["plan"] = say("plan", "; ".join(actions) if terse else p.listed(actions)) if actions else []
-    if patient.follow_up:
-        clinic, n, units = patient.follow_up
-        sections["plan"] += say("follow-up", clinic, n=n, units=units)
-    return sections
-
-
-def _vitals(patient: Patient, rng: random.Random, terse: bool) -> str:
-    spelled = [("BP " if terse else "blood pressure ") + (p.pressure(patient) or "")]
-    for value in p.other_vitals(patient):
-        name = p.short(value.name, rng, 1.0) if terse else value.name
-        spelled.append(f"{'T' if name == 'temperature' and terse else name} {p.with_unit(value.value, value.name)}")
-    return ", ".join(spelled) if terse else p.listed(spelled)
-
-
-def _labs(patient: Patient, rng: random.Random, terse: bool) -> str:
-    spelled = []
-    for lab in patient.labs:
-        text = f"{p.short(lab.name, rng) if terse else lab.name} {p.with_unit(lab.value, lab.name)}"
-        if lab.earlier:
-            text += rng.choice([f" (previously {lab.earlier})", f" (was {lab.earlier})", f" (prior {lab.earlier})"])
-        spelled.append(text)
-    return (", ".join(spelled) if terse else p.listed(spelled)) if spelled else ""
-
-
-def _changes(patient: Patient, rng: random.Random, terse: bool) -> list[str]:
-    spelled = [_change_phrase(d, patient, rng, terse) for d in patient.drugs if d.change != "continued"]
-    if not spelled:
-        return []
-    if terse:
-        return ["; ".join(spelled) + "."]
-    return [p.listed(spelled) + "."] if len(spelled) == 2 and rng.random() < 0.4 else [f"{s}." for s in spelled]
-
-
-def _change_phrase(use: DrugUse, patient: Patient, rng: random.Random, terse: bool) -> str:
-    """What happened to one medicine, with the old and the new dose where they are stated."""
-    kind = use.change if use.change not in ("increased", "decreased") or use.new_dose else f"{use.change} without dose"
-    frame = rng.choice(_frames()["changes"]["terse" if terse else "full"][kind])
-    new = p.drug_phrase(use, terse)
-    return frame.format(name=use.name, new=new, old=use.dose, dose=use.new_dose, **p.pronouns(patient))
+def _opening(sections: Sections, other: str | None, course_by_itself: bool) -> list[str]:
+    course = told_course(sections.patient.complaint, course_by_itself)
+    if other is None:
+        return sections.opening("opening", course)
+    items = sections.problem_list() if other == "problems" else sections.words(sections.patient.symptoms)
+    return sections.opening(f"opening {other}", course, x=sections.voice.listed(items))

@@ -70,12 +70,3 @@ def _seconds(run: Callable[[], None], device: torch.device) -> float:
     run()
     wait()
     return time.perf_counter() - start
-
-
-def in_words(seconds: float) -> str:
-    """A duration as people say it: 40 seconds, 12 minutes, 3.5 hours."""
-    if seconds < 90:
-        return f"{seconds:.0f} seconds"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} minutes"
-    return f"{seconds / 3600:.1f} hours"

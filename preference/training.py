@@ -13,9 +13,8 @@ from trl import DPOConfig, DPOTrainer
 from preference.policy import Policy, adapter_weights, keep_trainable_fp32
 from utils.cli import RunError
 from utils.cpu_speed import reuse_freed_memory, score_labelled_tokens_only
-from utils.files import append_journal, open_journal
 from utils.models import autocast_flags
-from utils.trainer_progress import Logs, use_progress_line
+from utils.trainer_progress import Logs, MetricsJournal, use_progress_line
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -55,21 +54,6 @@ class ReferenceCheck(TrainerCallback):
         if not all(abs(reward) <= self.tolerance for reward in rewards.values()):
             shown = ", ".join(f"{name} {reward:g}" for name, reward in rewards.items())
             raise RunError(f"policy and reference differ before the first update ({shown}); they must be the same")
-
-
-class MetricsJournal(TrainerCallback):
-    """Put every logged step on disk at once: an interrupted run leaves its curve."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def on_train_begin(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
-        self.path.unlink(missing_ok=True)
-
-    def on_log(self, args: Any, state: TrainerState, control: Any, logs: Logs | None = None, **_: Any) -> None:
-        if state.is_world_process_zero and logs:
-            with open_journal(self.path) as file:
-                append_journal(file, {"step": state.global_step, "epoch": state.epoch, **logs})
 
 
 def build_trainer(

@@ -8,10 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clinical.assertion import AFFIRMED, CONSIDERED, FAMILY, NEGATED, PATIENT, UNCLEAR
+from clinical.changes import LOWERED, RAISED, STARTED, STOPPED, find_changes
 from clinical.claims import extract_claims
-from clinical.mentions import find_mentions
+from clinical.levels import is_level, levels_of
+from clinical.lexicon import DATA_DIR, load_lexicon
+from clinical.mentions import concepts, find_mentions
 from clinical.numbers import Quantity, find_frequencies, find_quantities, number_from_words, same_amount
 from clinical.sentences import sentence_spans
+from clinical.shorthand import write_out
 from clinical.support import CONTRADICTED, FLAGGED, SUPPORTED, UNKNOWN, UNSUPPORTED, screen, unsupported_claims
 
 NOTE = """Triage: 61-year-old woman with right calf pain for 3 days and dyspnea. Neg: fever, hemoptysis.
@@ -51,6 +55,10 @@ def test_mentions(text, names):
         ("a 3-day history", [((3.0,), "day")]),
         ("81mg", [((81.0,), "mg")]),
         ("C-reactive protein 12 mg/L", [((12.0,), "mg/L")]),
+        ("for 3d, x4d, 28h or 9 wks", [((3.0,), "day"), ((4.0,), "day"), ((28.0,), "hour"), ((9.0,), "week")]),
+        ("two point one point hundred", [((2.1,), ""), ((100.0,), "")]),
+        ("10 -> 20 mg", [((10.0,), "mg"), ((20.0,), "mg")]),
+        ("Augmentin 500 mg", [((500.0,), "mg")]),  # begins like August
         ("L4-5, B12, COVID-19, T2", []),  # codes
         ("on 1/12/95 and in 9/95, May 3, the 2nd", []),  # dates and ordinals
         ("1. Gout\n2. Asthma", []),  # list numbers
@@ -89,6 +97,8 @@ def test_number_words(words, value):
         (("2", "week"), ("14", "day"), True),
         (("4", "week"), ("1", "month"), True),  # people's months
         (("5", "day"), ("2", "week"), False),
+        (("48", "hour"), ("2", "day"), True),
+        (("13", "day"), ("2", "week"), False),
         (("20", ""), ("20", "mg"), True),  # "twenty daily"
         (("5", "mg"), ("5", "day"), False),
         (("120", "mmHg"), ("120/80", "mmHg"), True),
@@ -142,10 +152,129 @@ def test_sentences_end_neither_after_titles_nor_in_numbers():
         ("Doctor: Any fever?\nDoctor: Cough?\nPatient: Nope.", [NEGATED, NEGATED]),
         ("Doctor: Any fever or cough? Patient: Yes.", [UNCLEAR, UNCLEAR]),  # which of the two?
         ("Had the flu shot.", []),
+        ("(-) fever, w/o cough", [NEGATED, NEGATED]),
+        ("Pertinent negatives include fever and cough.", [NEGATED, NEGATED]),
+        ("Excluded: pneumonia. Pneumonia was excluded and fever resolved.", [NEGATED, NEGATED, AFFIRMED]),
+        ("With no fever, this man has cough.", [NEGATED, AFFIRMED]),
+        ("He denied fever and also admitted to cough.", [NEGATED, AFFIRMED]),
+        ("Fever was denied, and cough was treated.", [NEGATED, AFFIRMED]),
+        ("Fever, chills and cough were absent.", [NEGATED] * 3),
+        ("Gout is in the background and cough absent.", [AFFIRMED, NEGATED]),  # one thing is denied, not the list
+        ("No change in vision.", [NEGATED]),  # a name, and no "no change"
+        ("She is no longer on aspirin.", [CONSIDERED]),
+        ("The anti-gout agent colchicine.", [AFFIRMED]),  # the colchicine, not gout
     ],
 )
 def test_polarity(text, polarities):
     assert [claim.polarity for claim in extract_claims(text) if claim.concept] == polarities
+
+
+@pytest.mark.parametrize(
+    ("text", "sides"),
+    [
+        ("L foot pain, right-sided headache", [("right", "headache")]),  # L is written out before
+        ("pleural effusion on the left", [("left", "effusion")]),
+        ("left leg swelling, swelling of the left leg", [("left", "lower extremity"), ("left", "lower extremity")]),
+        ("left ventricular hypertrophy", []),  # the name of one thing, not a side
+        ("right now he left", []),
+    ],
+)
+def test_sides(text, sides):
+    assert [(claim.value, claim.about) for claim in extract_claims(text) if claim.type == "laterality"] == sides
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("R abd pain, L-sided weakness, (R) knee", "right abdominal pain, left-sided weakness, right knee"),
+        ("2 L nasal cannula, K 3.2 mmol/L and SOB", "2 L nasal cannula, K 3.2 mmol/L and SOB"),
+        ("RUQ pain, hip fx, HA; b/l edema", "right upper quadrant pain, hip fracture, headache; bilateral edema"),
+    ],
+)
+def test_shorthand_is_written_out(text, words):
+    assert write_out(text).text == words
+
+
+def test_shorthand_leads_back_to_its_place():
+    written = write_out("He has L hip fx and HA.")
+    start = written.text.index("left hip fracture")
+    assert written.origin(start, start + len("left hip fracture")) == (7, 15)
+    assert written.origin(0, len(written.text)) == (0, len("He has L hip fx and HA."))
+
+
+def test_levels_are_of_the_lexicon_and_follow_its_ranges():
+    names, labs = {concept.name for concept in concepts()}, {lab.name for lab in load_lexicon().labs}
+    with (DATA_DIR / "levels.csv").open(encoding="utf-8", newline="") as file:
+        rows = [(row["name"], row["lab"], row["level"]) for row in csv.DictReader(file)]
+    assert [row for row in rows if row[0] not in names or row[1] not in labs or row[2] not in ("low", "high")] == []
+    assert levels_of("hyponatremia") == (("sodium", "low"),)
+    (sodium,) = find_quantities("129 mmol/L")
+    assert (is_level("sodium", "low", sodium), is_level("sodium", "high", sodium)) == (True, False)
+    assert not is_level("glucose", "low", find_quantities("22 mmol/L")[0])  # in mg/dL in the lexicon
+
+
+@pytest.mark.parametrize(
+    ("text", "changes"),
+    [
+        ("Start aspirin 81 mg and lisinopril.", [("aspirin", STARTED), ("lisinopril", STARTED)]),
+        ("Naproxen (held); new: apixaban", [("naproxen", STOPPED), ("apixaban", STARTED)]),
+        ("had a hold placed on zolpidem", [("zolpidem", STOPPED)]),
+        ("Ibuprofen 600 mg was put on hold.", [("ibuprofen", STOPPED)]),
+        ("begins the loop diuretic torsemide", [("torsemide", STARTED)]),
+        (
+            "Prednisone, previously 40 mg, was lowered; goes up on albuterol",
+            [("prednisone", LOWERED), ("albuterol", RAISED)],
+        ),
+        ("consider adding aspirin; takes metformin", []),
+        ("Started apixaban, and naproxen was taken away.", [("apixaban", STARTED)]),
+        (
+            "lisinopril 10 -> 20 mg; allopurinol 100 mg instead of 200 mg",
+            [("lisinopril", RAISED), ("allopurinol", LOWERED)],
+        ),
+    ],
+)
+def test_changes_of_medicines(text, changes):
+    assert [(change.drug, change.kind) for change in find_changes(text)] == changes
+
+
+SHORT_NOTE = """54F c/o R foot pain x 9 wks, HA. (-) fever. PMH: RA, Crohn's. Labs Na 129, Hgb 14.0 g/dL, K 4.1.
+CT abd: no abscess. Suspected pneumonia, not confirmed.
+Lisinopril 10 -> 20 mg; naproxen 500 mg (held); prednisone 40 mg (new).
+Pancreatitis in 2019. LVH on ECG. F/u endo in 2 wks."""
+
+
+@pytest.mark.parametrize(
+    "summary",
+    [
+        "She has had right foot pain for nine weeks, or 63 days.",
+        "She has a headache, rheumatoid arthritis and Crohn's disease.",
+        "There is hyponatremia.",  # the sodium says so
+        "Abdominal CT showed no abscess.",
+        "Lisinopril was raised from 10 mg to 20 mg, naproxen was stopped and prednisone started.",
+        "With no fever, she has acute pancreatitis in her history.",  # perhaps narrower than the note
+        "An electrocardiogram showed left ventricular hypertrophy.",
+        "Pneumonia is suspected; the endocrinologist will see her in two weeks.",
+    ],
+)
+def test_shorthand_and_other_wordings_are_not_flagged(summary):
+    assert unsupported_claims(SHORT_NOTE, summary) == []
+
+
+@pytest.mark.parametrize(
+    ("summary", "text", "kind", "verdict"),
+    [
+        ("Left foot pain.", "Left", "laterality", CONTRADICTED),
+        ("There is anemia.", "anemia", "condition", UNSUPPORTED),  # the hemoglobin is normal
+        ("She denies headache.", "headache", "negation", CONTRADICTED),
+        ("She started naproxen.", "started", "medication", CONTRADICTED),
+        ("Prednisone was stopped.", "stopped", "medication", CONTRADICTED),
+        ("She turned out to have pneumonia.", "pneumonia", "condition", CONTRADICTED),
+        ("Cardiology will see her.", "Cardiology", "procedure", UNSUPPORTED),
+    ],
+)
+def test_what_shorthand_contradicts_is_flagged(summary, text, kind, verdict):
+    flagged = unsupported_claims(SHORT_NOTE, summary)
+    assert [(claim.text, claim.type, claim.verdict) for claim in flagged] == [(text, kind, verdict)]
 
 
 def test_family_is_not_the_patient():
@@ -154,7 +283,7 @@ def test_family_is_not_the_patient():
 
 
 def test_values_belong_to_what_they_stand_with():
-    text = "Metformin 1000 mg BID, lisinopril 10 mg; methocarbamol 750 mg. Na 138, creatinine rose from 1.2 to 2.1."
+    text = "Metformin 1000 mg BID, lisinopril 10 mg; carisoprodol 750 mg. Na 138, creatinine rose from 1.2 to 2.1."
     about = {claim.text: claim.about for claim in extract_claims(text) if claim.quantity or claim.value}
     assert about == {
         "1000 mg": "metformin",
@@ -272,3 +401,11 @@ def test_any_clinical_words_can_be_screened(note, summary):
 def test_a_text_never_contradicts_itself_in_what_it_names(summary):
     named = [claim for claim in screen(summary, summary) if claim.type in ("condition", "medication", "procedure")]
     assert all(claim.verdict != UNSUPPORTED for claim in named)
+
+
+def test_shorthand_is_neat():
+    with (DATA_DIR / "shorthand.csv").open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    assert header == ["short", "long"]
+    assert [row for row in rows if len(row) != 2 or not all(row) or row[0] == row[1]] == []
+    assert len({row[0] for row in rows}) == len(rows)

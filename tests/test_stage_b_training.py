@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 
 import preference.training
 import stage_b_dpo_training
-from preference.expected_time import expected_seconds, in_words
+from preference.expected_time import expected_seconds
 from preference.pairs import EncodedPairs, encode_pairs, fault_of, read_pairs
 from preference.policy import build_policy
 from preference.training import ReferenceCheck, build_trainer
@@ -24,6 +24,7 @@ from tests.tiny import find, write_pairs
 from utils.cli import RunError, UserError
 from utils.models import load_model, load_tokenizer
 from utils.prompts import encode_completion, encode_prompt
+from utils.trainer_progress import in_words
 
 CPU = torch.device("cpu")
 

@@ -12,7 +12,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from tests.tiny import find
 from utils.cli import PROJECT_ROOT, UserError
-from utils.models import choose_device, choose_dtype, load_model, load_tokenizer, portable_path
+from utils.models import autocast_flags, choose_device, choose_dtype, load_model, load_tokenizer, portable_path
 
 
 def test_a_full_model_is_its_own_base(tiny_model):
@@ -139,3 +139,15 @@ def test_several_processes_are_refused_before_they_overwrite_each_other(monkeypa
 
 def test_a_cpu_computes_in_fp32():
     assert choose_dtype(torch.device("cpu")) == torch.float32
+
+
+@pytest.mark.parametrize(("avx512", "amx"), [(True, False), (False, True), (False, False), (None, None)])
+def test_a_cpu_trains_in_bf16_only_where_it_has_the_instructions_and_is_asked_to(avx512, amx, monkeypatch):
+    for name, there in (("_is_avx512_bf16_supported", avx512), ("_is_amx_tile_supported", amx)):
+        if there is None:
+            monkeypatch.delattr(f"torch.cpu.{name}")
+        else:
+            monkeypatch.setattr(f"torch.cpu.{name}", lambda there=there: there)
+    cpu = torch.device("cpu")
+    assert autocast_flags(cpu, cpu_bf16=True) == {"bf16": bool(avx512 or amx), "fp16": False, "use_cpu": True}
+    assert autocast_flags(cpu) == {"bf16": False, "fp16": False, "use_cpu": True}

@@ -98,6 +98,16 @@ def positive_int(text: str) -> int:
     return value
 
 
+def rows_or_all(text: str) -> int | None:
+    """Argparse type: how many rows to take, a whole number of at least 1, or ``all`` (None)."""
+    if text == "all":
+        return None
+    try:
+        return positive_int(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, or all, got {text}") from error
+
+
 def positive_float(text: str) -> float:
     """Argparse type: a finite number above 0."""
     value = float(text)

@@ -69,6 +69,14 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             raise
 
 
+def sync_files(folder: Path) -> None:
+    """Force a folder's files to disk, so that a rename which follows cannot outlive them."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb+") as file:
+                os.fsync(file.fileno())
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write ``value`` as indented JSON, atomically."""
     with atomic_writer(path) as file:

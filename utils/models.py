@@ -228,12 +228,25 @@ def quantization_4bit(device: torch.device) -> Any:
     )
 
 
-def autocast_flags(device: torch.device) -> dict[str, Any]:
-    """The trainer's mixed-precision flags that go with :func:`choose_dtype`."""
+def autocast_flags(device: torch.device, cpu_bf16: bool = False) -> dict[str, Any]:
+    """The trainer's mixed-precision flags that go with :func:`choose_dtype`.
+
+    ``cpu_bf16`` has a CPU with bf16 instructions multiply in bf16 too; weights and adapter stay fp32.
+    """
     import torch
 
-    dtype = choose_dtype(device)
+    dtype = torch.bfloat16 if cpu_bf16 and cpu_multiplies_bf16(device) else choose_dtype(device)
     return {"bf16": dtype == torch.bfloat16, "fp16": dtype == torch.float16, "use_cpu": device.type == "cpu"}
+
+
+def cpu_multiplies_bf16(device: torch.device) -> bool:
+    """Whether the device is a CPU with instructions for bf16 (AVX512-BF16 or AMX); others would emulate, slowly."""
+    import torch
+
+    if device.type != "cpu":
+        return False
+    asked = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # private in PyTorch, so perhaps not there
+    return any(getattr(torch.cpu, name, lambda: False)() for name in asked)
 
 
 def all_linear_lora(rank: int) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from utils.cli import PROJECT_ROOT
-from utils.files import sha256_path, write_json
+from utils.files import sha256_path, sha256_text, write_json
 
 RUN_RECORD = "run.json"
 PACKAGES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate", "bitsandbytes", "pandas")
@@ -43,6 +43,12 @@ class RunRecord:
             for name, value in sorted(vars(args).items())
         }
         self.inputs = {name: {"path": str(path), "sha256": sha256_path(path)} for name, path in inputs.items()}
+
+    @property
+    def identity(self) -> str:
+        """A short name for the arguments and inputs: equal for the same command on the same data, only then."""
+        same = {"script": self.script, "arguments": _values(self.arguments), "inputs": _hashes(self.inputs)}
+        return sha256_text(json.dumps(same, sort_keys=True))[:12]
 
     def is_finished(self) -> bool:
         """Whether an earlier run with the same arguments and the same inputs is complete."""

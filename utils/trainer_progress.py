@@ -1,13 +1,17 @@
-"""One progress line for the trainers: steps, time left and the figures worth watching, instead of dumped dicts."""
+"""What the trainers log: one progress line on screen instead of dumped dicts, and a journal of every figure on disk."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TypeAlias
 
-from transformers import TrainerState
+from transformers import TrainerCallback, TrainerState
 from transformers.trainer_callback import ProgressCallback
+
+from utils.files import append_journal, open_journal, read_journal
+from utils.records import write_jsonl
 
 Logs: TypeAlias = dict[str, Any]  # what a trainer logs at a step
 
@@ -34,6 +38,24 @@ class ProgressLine(ProgressCallback):
             self.training_bar.set_postfix({name: f"{value:.4g}" for name, value in figures.items()})
 
 
+class MetricsJournal(TrainerCallback):
+    """Put every logged step on disk at once: a run cut off leaves its curve, and going on repeats no step."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def on_train_begin(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
+        if state.global_step == 0:
+            self.path.unlink(missing_ok=True)
+        else:
+            write_jsonl(self.path, [entry for entry in read_journal(self.path) if entry["step"] <= state.global_step])
+
+    def on_log(self, args: Any, state: TrainerState, control: Any, logs: Logs | None = None, **_: Any) -> None:
+        if state.is_world_process_zero and logs:
+            with open_journal(self.path) as file:
+                append_journal(file, {"step": state.global_step, "epoch": state.epoch, **logs})
+
+
 def use_progress_line(trainer: Any) -> None:
     """Replace a trainer's own progress callbacks."""
     from transformers.trainer_callback import PrinterCallback
@@ -41,3 +63,12 @@ def use_progress_line(trainer: Any) -> None:
     trainer.remove_callback(ProgressCallback)
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(ProgressLine)
+
+
+def in_words(seconds: float) -> str:
+    """A duration as people say it: 40 seconds, 12 minutes, 3.5 hours."""
+    if seconds < 90:
+        return f"{seconds:.0f} seconds"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} minutes"
+    return f"{seconds / 3600:.1f} hours"

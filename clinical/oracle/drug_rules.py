@@ -1,0 +1,283 @@
+"""Judges medicines: which, how much, by which route, how often, what was changed and why; and allergies."""
+
+from __future__ import annotations
+
+from clinical.lexicon import load_lexicon
+from clinical.numbers import UNITS, find_quantities
+from clinical.oracle import claims as c
+from clinical.oracle.claims import Bench
+from clinical.oracle.sentence import Amount, Mention, Sentence
+from clinical.oracle.state import amounts_in
+from clinical.oracle.surface import ADVICE, ALLERGEN, CLASS, DRUG, PROBLEM, classes_of, follows
+from clinical.oracle.words import Cue, cue_at, forms, tokens_of, words
+from clinical.patient import DrugUse
+
+_CHANGES_FITTING = {
+    "started": ("started",),
+    "increased": ("increased",),
+    "decreased": ("decreased",),
+    "held": ("held",),
+    "stopped": ("stopped",),
+    "continued": ("continued",),
+    "resumed": (),
+    "adjusted": ("increased", "decreased"),
+}
+_NEGATED_CHANGE = {"continued": ("stopped", "held"), "started": (), "stopped": ("continued",), "held": ("continued",)}
+
+
+def judge_drug(bench: Bench, sentence: Sentence, mention: Mention) -> None:
+    """All claims that one mention of a drug or class makes, its amounts apart."""
+    uses = uses_of(bench, mention)
+    if mention.allergy:
+        _judge_allergy(bench, sentence, mention)
+    elif uses:
+        _judge_use(bench, sentence, mention, uses)
+    elif _is_advised_against(bench, mention):
+        bench.add_mention(sentence, mention, c.PLAN, c.RIGHT, "plan", "to be avoided")
+    elif mention.absent:
+        bench.add_mention(sentence, mention, c.NEGATION, c.INVENTED, "", "never said not to be taken")
+    elif _is_allergen(bench, mention):
+        bench.add_mention(sentence, mention, c.MEDICATION, c.WRONG, "allergies", "it is an allergy, no medicine taken")
+    else:
+        bench.add_mention(sentence, mention, c.MEDICATION, c.INVENTED, "", "not among the medicines")
+
+
+def uses_of(bench: Bench, mention: Mention) -> list[DrugUse]:
+    """The patient's drugs that a mention may mean."""
+    uses = [bench.known.drugs[name] for name in mention.named.names_of(DRUG) if name in bench.known.drugs]
+    for name in mention.named.names_of(CLASS):
+        uses += [use for use in bench.known.drugs_of(name) if use not in uses]
+    return uses
+
+
+def _is_advised_against(bench: Bench, mention: Mention) -> bool:
+    targets = [item.target for item in bench.known.patient.plan if item.order in ("advise", "consider")]
+    words_of = {token.key for target in targets for token in tokens_of(target)}
+    names = (mention.text, *mention.named.names_of(DRUG, CLASS, ALLERGEN))
+    return any(all(token.key in words_of for token in tokens_of(name)) for name in names)
+
+
+def _judge_use(bench: Bench, sentence: Sentence, mention: Mention, uses: list[DrugUse]) -> None:
+    gone = [use for use in uses if use.change in ("stopped", "held")]
+    if mention.absent and not mention.changes:
+        verdict = c.RIGHT if gone else c.WRONG
+        bench.add_mention(sentence, mention, c.NEGATION, verdict, f"drugs: {uses[0].name}", uses[0].change)
+        return
+    bench.add_mention(sentence, mention, c.MEDICATION, c.RIGHT, f"drugs: {uses[0].name}")
+    for value, cue in mention.changes:
+        start, stop = sentence.tokens[cue.first].start, sentence.tokens[cue.end - 1].end
+        fitting = _CHANGES_FITTING[value]
+        if _is_negated(sentence, cue):
+            fitting = _NEGATED_CHANGE.get(value, ())
+        use = next((use for use in uses if use.change in fitting), None)
+        if use:
+            bench.add(sentence, start, stop, c.CHANGE, c.RIGHT, f"drugs: {use.name} change")
+        elif _is_dose_of_start(mention, value, uses):
+            bench.add(sentence, start, stop, c.CHANGE, c.RIGHT, f"drugs: {uses[0].name} change")
+        else:
+            reason = f"{uses[0].name} was {uses[0].change}"
+            bench.add(sentence, start, stop, c.CHANGE, c.WRONG, f"drugs: {uses[0].name} change", reason)
+
+
+def _is_dose_of_start(mention: Mention, value: str, uses: list[DrugUse]) -> bool:
+    """Continued at a higher dose: two cues of which one fits."""
+    said = {other for other, _ in mention.changes}
+    return value == "continued" and any(use.change in said for use in uses)
+
+
+def _is_negated(sentence: Sentence, cue: Cue) -> bool:
+    before = sentence.between(max(0, cue.first - 2), cue.first)
+    return "not" in before or "never" in before
+
+
+def _is_allergen(bench: Bench, mention: Mention) -> bool:
+    return bool(_allergy_names(bench) & _substances(mention))
+
+
+def _allergy_names(bench: Bench) -> set[str]:
+    return {allergy.substance.lower() for allergy in bench.known.patient.allergies or ()}
+
+
+def _substances(mention: Mention) -> set[str]:
+    """What a named substance may be called in an allergy list: the drug, its classes, their plural."""
+    names = set(mention.named.names_of(DRUG, CLASS, ALLERGEN))
+    return {name.lower() for name in names} | {f"{name.lower()}s" for name in names}
+
+
+def _judge_allergy(bench: Bench, sentence: Sentence, mention: Mention) -> None:
+    allergies = bench.known.patient.allergies
+    said = _substances(mention)
+    wide = {name.lower() for allergy in allergies or () for name in classes_of(allergy.substance)}
+    wide |= {
+        name.removesuffix("s").lower() + ending
+        for allergy in allergies or ()
+        for name in (allergy.substance,)
+        for ending in ("", "s")
+    }
+    parts = forms()["class_parts"]
+    within = any(
+        part.lower() in name
+        for allergy in allergies or ()
+        for part in parts.get(allergy.substance, ())
+        for name in said
+    )
+    fits = within or bool(said & (_allergy_names(bench) | wide))
+    if mention.absent:
+        verdict = c.WRONG if fits else c.RIGHT if allergies == () else c.INVENTED
+        bench.add_mention(sentence, mention, c.NEGATION, verdict, "allergies", "allergy denied")
+    elif fits:
+        bench.add_mention(sentence, mention, c.MEDICATION, c.RIGHT, "allergies", "allergy")
+    elif allergies == ():
+        bench.add_mention(sentence, mention, c.NEGATION, c.WRONG, "allergies", "no allergies are known")
+    elif allergies:
+        bench.add_mention(sentence, mention, c.MEDICATION, c.WRONG, "allergies", "allergic to something else")
+    else:
+        bench.add_mention(sentence, mention, c.MEDICATION, c.INVENTED, "", "no allergy is stated")
+
+
+def judge_dose(bench: Bench, sentence: Sentence, mention: Mention, amount: Amount) -> None:
+    """An amount that belongs to a drug."""
+    uses = uses_of(bench, mention)
+    quantity = amount.quantity
+    start, stop = quantity.start, quantity.end
+    if not uses or (quantity.unit == "tablet"):
+        return
+    role = _role(sentence, mention, amount)
+    fitting = [use for use in uses if _fits_dose(use, amount, role)]
+    if fitting:
+        bench.add(sentence, start, stop, c.DOSE, c.RIGHT, f"drugs: {fitting[0].name} dose")
+        return
+    use = uses[0]
+    other = next((o for o in bench.known.drugs.values() if o not in uses and _fits_dose(o, amount, "")), None)
+    compared = f"drugs: {use.name} dose"
+    if _fits_dose(use, amount, ""):
+        bench.add(sentence, start, stop, c.DOSE, c.WRONG, compared, "old and new dose are exchanged")
+    elif other:
+        bench.add(sentence, start, stop, c.ROLE, c.WRONG, compared, f"it is the dose of {other.name}")
+    elif use.dose is None and use.new_dose is None:
+        bench.add(sentence, start, stop, c.DOSE, c.INVENTED, compared, "no dose is stated")
+    else:
+        stated = " to ".join(dose for dose in (use.dose, use.new_dose) if dose)
+        bench.add(sentence, start, stop, c.DOSE, c.WRONG, compared, f"the dose is {stated}")
+
+
+def _role(sentence: Sentence, mention: Mention, amount: Amount) -> str:
+    """old after "from", new after "to"; else either."""
+    before = sentence.between(max(mention.end, amount.first - 2), amount.first)
+    if "from" in before:
+        return "old"
+    return "new" if "to" in before else ""
+
+
+def _fits_dose(use: DrugUse, amount: Amount, role: str) -> bool:
+    doses = [use.dose, use.new_dose]
+    if role == "old":
+        doses = [use.dose]
+    elif role == "new" and use.new_dose:
+        doses = [use.new_dose]
+    return any(_same_dose(printed, amount) for printed in doses if printed)
+
+
+def _same_dose(printed: str, amount: Amount) -> bool:
+    quantity = amount.quantity
+    numbers = list(quantity.values)
+    if quantity.measures == "mass":
+        numbers = [number * UNITS[quantity.unit][1] for number in numbers]
+        stated = amounts_in(printed)
+    elif quantity.unit:
+        units = {found.unit for found in find_quantities(printed)}
+        stated = amounts_in(printed) if quantity.unit in units or units == {""} else []
+    else:
+        stated = [number for found in find_quantities(printed) for number in found.values]
+    return all(any(abs(number - known) < 1e-6 for known in stated) for number in numbers)
+
+
+def judge_use_word(bench: Bench, sentence: Sentence, cue: Cue) -> bool:
+    """A route or a frequency, which belongs to the drug before it or right after it. Whether it is accounted for."""
+    kind = "frequency" if "frequency" in cue.senses else "route"
+    drugs = [m for m in sentence.mentions if m.is_drug and not m.allergy]
+    ahead = next((m for m in drugs if 0 <= m.first - cue.end <= 1), None) if kind == "route" else None
+    behind = [m for m in sentence.mentions if m.end <= cue.first and cue.first - m.end <= 9 and not m.is_a(PROBLEM)]
+    near = behind[-1] if behind and behind[-1] in drugs else None
+    owner = ahead or near
+    if near and owner is near and set(words()["ends_negation"]) & set(sentence.between(near.end, cue.first)):
+        return False  # after spironolactone was begun, he weighs himself every day
+    if owner is None or sentence.clauses[owner.first] != sentence.clauses[cue.first]:
+        return False
+    uses = uses_of(bench, owner)
+    if not uses or owner.is_a(ADVICE):
+        return True
+    start, stop = sentence.tokens[cue.first].start, sentence.tokens[cue.end - 1].end
+    claimed = cue.senses[kind]
+    stated = [(use, _stated(use, kind)) for use in uses]
+    if any(_same_use(claimed, values) for _, values in stated):
+        bench.add(sentence, start, stop, c.DOSE, c.RIGHT, f"drugs: {uses[0].name} {kind}")
+        return True
+    if any(values for _, values in stated):
+        reason = f"the {kind} is {getattr(uses[0], kind)}"
+        bench.add(sentence, start, stop, c.DOSE, c.WRONG, f"drugs: {uses[0].name} {kind}", reason)
+        return True
+    usual = _usual(uses[0].name, kind)
+    if usual and all(_same_use(claimed, _canonical(one, kind)) for one in usual):
+        bench.add(sentence, start, stop, c.DOSE, c.RIGHT, f"drugs: {uses[0].name} {kind}", "given only so")
+    else:
+        bench.add(sentence, start, stop, c.DOSE, c.INVENTED, f"drugs: {uses[0].name} {kind}", f"no {kind} is stated")
+    return True
+
+
+def _stated(use: DrugUse, kind: str) -> set[str]:
+    printed = use.frequency if kind == "frequency" else use.route
+    return _canonical(printed, kind) if printed else set()
+
+
+def _usual(name: str, kind: str) -> tuple[str, ...]:
+    entry = next((drug for drug in load_lexicon().drugs if drug.name == name), None)
+    if entry is None or kind == "frequency":
+        return ()
+    return entry.routes
+
+
+def _canonical(printed: str, kind: str) -> set[str]:
+    """A printed route or frequency by the oracle's own names; itself where it has none."""
+    tokens = tokens_of(printed)
+    cues = [cue_at(printed, tokens, at) for at in range(len(tokens))]
+    found: set[str] = set()
+    end = 0
+    for cue in cues:
+        if cue and kind in cue.senses and cue.first >= end:
+            found.add(cue.senses[kind])
+            end = cue.end
+    return found or {printed}
+
+
+def _same_use(claimed: str, stated: set[str]) -> bool:
+    if claimed in stated:
+        return True
+    return any({claimed, one} == set(pair) for pair in words()["frequency_same"] for one in stated)
+
+
+def judge_reason(bench: Bench, sentence: Sentence, cue: Cue) -> None:
+    """Why a drug was changed: "stopped because of hyperkalemia"."""
+    problem = next((m for m in sentence.mentions if m.first >= cue.end), None)
+    if problem is None or not problem.is_a(PROBLEM) or problem.first - cue.end > 3:
+        return
+    drugs = [
+        m for m in sentence.mentions if m.end <= cue.first and sentence.clauses[m.first] == sentence.clauses[cue.first]
+    ]
+    if not drugs or not drugs[-1].is_drug:
+        return
+    drug = drugs[-1]
+    changed = any(drug.end <= change.first < cue.first for _, change in drug.changes)
+    if not changed and "," in sentence.text[drug.stop : sentence.tokens[cue.first].start]:
+        return  # "starting tamsulosin, she attends because of flank pain"
+    uses = uses_of(bench, drug)
+    start, stop = sentence.tokens[cue.first].start, problem.stop
+    if not uses:
+        return
+    names = problem.named.names_of(PROBLEM)
+    reasons = [use.reason for use in uses if use.reason]
+    if any(follows(reason, name) for reason in reasons for name in names):
+        bench.add(sentence, start, stop, c.CAUSALITY, c.RIGHT, f"drugs: {uses[0].name} reason")
+    elif "cause_strict" in cue.senses and drug.changes:
+        verdict, told = (c.WRONG, f"the reason is {reasons[0]}") if reasons else (c.INVENTED, "no reason is stated")
+        bench.add(sentence, start, stop, c.CAUSALITY, verdict, f"drugs: {uses[0].name} reason", told)
