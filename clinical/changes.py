@@ -32,7 +32,7 @@ _WORDS = {
     r"(?:went|goes|going|gone) down on",
 }
 _KIND = "|".join(rf"(?P<{kind}>{words})" for kind, words in _WORDS.items())
-_AMOUNT = r"\(?\d[\d.,/]*\s?(?:mg|mcg|µg|g|units?|mEq|mL|%)?\)?"
+_AMOUNT = r"\(?(?<![\d.,/])\d[\d.,/]*(?![\d.,/])(?:\s?(?:mg|mcg|µg|units?|mEq|mL|g|%))?\)?"
 _FILLER = (
     rf"(?:\s|:|\b(?:on|the|an?|of|with|his|her|their|home|usual|dose|taking|use|treatment|therapy|oral|in)\b|{_AMOUNT})*"
     r"(?:\bthe\s+(?:(?!and\b|or\b)[\w-]+\s+){1,4})?"  # starts the loop diuretic torsemide
@@ -40,8 +40,9 @@ _FILLER = (
 _BEFORE = re.compile(rf"(?<![\w-])(?:{_KIND}){_FILLER}$", re.IGNORECASE)
 _AFTER = re.compile(
     rf"\s*(?:{_AMOUNT}\s*)?(?:,\s*(?:previously|formerly|before|until now|earlier)\s*{_AMOUNT}\s*,\s*)?"
-    rf"(?:(?:orally|po|daily|once|twice|a day|prn|when needed|as needed|bid|tid|qd|q\d+h|every \w+ hours)\s*)*[:(–-]?\s*"
-    rf"(?:(?:was|is|were|are|has been|have been|being|been|will be|has gone|to be|newly|now|also|then|temporarily)\s+)*"
+    rf"(?:(?:orally|po|daily|once|twice|a day|prn|when needed|as needed|bid|tid|qd|q\d+h|every \w+ hours)\s*)*"
+    rf"[:(–-]?\s*(?:(?:was|is|were|are|has been|have been|being|been|"
+    rf"will be|has gone|to be|newly|now|also|then|temporarily)\s+)*"
     rf"(?:{_KIND})(?![\w-])",
     re.IGNORECASE,
 )

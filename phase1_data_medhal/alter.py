@@ -151,14 +151,15 @@ def _new_operation(facts: Patient, patient: Patient, rng: random.Random) -> Pati
 
 # ----------------------------------------------------------------------------------------- unsupported details
 def _unstated_dose(facts: Patient, patient: Patient, rng: random.Random) -> Patient | None:
+    dosed = {use.name for use in patient.drugs if use.dose}  # the summary may have left a dose out
     for at, use in enumerate(facts.drugs):
-        if use.dose is None and use.change in ("started", "continued"):
+        if use.name not in dosed and use.change in ("started", "continued"):
             return _with_drug(facts, at, dose=rng.choice(_drug(use.name).doses))
     return None
 
 
 def _unstated_duration(facts: Patient, patient: Patient, rng: random.Random) -> Patient | None:
-    return None if facts.complaint.duration else _with_complaint(facts, duration=Time(rng.randint(2, 5), "days"))
+    return None if patient.complaint.duration else _with_complaint(facts, duration=Time(rng.randint(2, 5), "days"))
 
 
 def _unstated_follow_up(facts: Patient, patient: Patient, rng: random.Random) -> Patient | None:

@@ -19,10 +19,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from clinical.patient import to_json
 from phase1_data_medhal.alter import alter_one_fact
 from phase1_data_medhal.authors import draw_author
-from phase1_data_medhal.draw import draw_patient
-from phase1_data_medhal.note_writer import write_note
+from phase1_data_medhal.drawing.draw import draw_patient
+from phase1_data_medhal.notes.writer import write_note
 from phase1_data_medhal.seeds import seeded
-from phase1_data_medhal.summary_writer import choose_facts, write_summary
+from phase1_data_medhal.summaries.writer import choose_facts, write_summary
 from utils.cli import EXIT_OK, RunError, new_parser, positive_int, run_script
 from utils.files import make_output_dir
 from utils.records import PHASE1_COLUMNS, write_csv

@@ -23,12 +23,12 @@ from clinical.patient import (
     from_json,
     to_json,
 )
-from phase1_data_medhal.draw import FACT_LIMITS, draw_patient
-from phase1_data_medhal.draw_checks import harming_drugs
-from phase1_data_medhal.draw_drugs import are_rivals, is_avoided
-from phase1_data_medhal.facts import fact_count
+from phase1_data_medhal.drawing.checks import harming_drugs
+from phase1_data_medhal.drawing.draw import FACT_LIMITS, draw_patient
+from phase1_data_medhal.drawing.drugs import are_rivals, is_avoided
+from phase1_data_medhal.drawing.facts import fact_count
+from phase1_data_medhal.drawing.sense import HERE, clashes, held_out_names, named, scenarios, sense
 from phase1_data_medhal.seeds import seeded
-from phase1_data_medhal.sense import HERE, clashes, held_out_names, named, scenarios, sense
 
 LEXICON = load_lexicon()
 DRUGS = {drug.name: drug for drug in LEXICON.drugs}

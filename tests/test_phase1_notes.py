@@ -35,10 +35,10 @@ from clinical.patient import (
     Value,
 )
 from phase1_data_medhal.authors import STYLES, Author, all_authors, draw_author
-from phase1_data_medhal.draw import draw_patient
-from phase1_data_medhal.note_phrases import words
-from phase1_data_medhal.note_sentences import frames
-from phase1_data_medhal.note_writer import choose_style, write_note
+from phase1_data_medhal.drawing.draw import draw_patient
+from phase1_data_medhal.notes.phrases import words
+from phase1_data_medhal.notes.sentences import frames
+from phase1_data_medhal.notes.writer import choose_style, write_note
 from phase1_data_medhal.seeds import seeded
 
 DRAWN = 250

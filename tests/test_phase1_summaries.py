@@ -29,10 +29,10 @@ from clinical.patient import (
     Value,
 )
 from phase1_data_medhal.authors import draw_author
-from phase1_data_medhal.draw import draw_patient
+from phase1_data_medhal.drawing.draw import draw_patient
 from phase1_data_medhal.seeds import seeded
-from phase1_data_medhal.summary_phrases import terms, words
-from phase1_data_medhal.summary_writer import choose_facts, write_summary
+from phase1_data_medhal.summaries.phrases import terms, words
+from phase1_data_medhal.summaries.writer import choose_facts, write_summary
 
 NUMBERS = {name: n for n, name in enumerate(words()["number"])}
 DAYS = {"hours": 1 / 24, "days": 1, "weeks": 7, "months": None, "years": None}

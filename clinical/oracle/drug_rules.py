@@ -22,6 +22,7 @@ _CHANGES_FITTING = {
     "resumed": (),
     "adjusted": ("increased", "decreased"),
 }
+_SOMEONE = frozenset(["he", "she", "patient", "advised", "instructed", "counseled"])
 _NEGATED_CHANGE = {"continued": ("stopped", "held"), "started": (), "stopped": ("continued",), "held": ("continued",)}
 
 
@@ -200,7 +201,7 @@ def judge_use_word(bench: Bench, sentence: Sentence, cue: Cue) -> bool:
     behind = [m for m in sentence.mentions if m.end <= cue.first and cue.first - m.end <= 9 and not m.is_a(PROBLEM)]
     near = behind[-1] if behind and behind[-1] in drugs else None
     owner = ahead or near
-    if near and owner is near and set(words()["ends_negation"]) & set(sentence.between(near.end, cue.first)):
+    if near and owner is near and _SOMEONE & set(sentence.between(near.end, cue.first)):
         return False  # after spironolactone was begun, he weighs himself every day
     if owner is None or sentence.clauses[owner.first] != sentence.clauses[cue.first]:
         return False

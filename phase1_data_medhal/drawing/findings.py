@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from clinical.patient import Complaint, Located, Study, Time, Value
-from phase1_data_medhal.draw_values import PRESSURES
-from phase1_data_medhal.sense import Chooser, Story, clashes, contradicts, named, wider_than
+from phase1_data_medhal.drawing.sense import Chooser, Story, clashes, contradicts, named, wider_than
+from phase1_data_medhal.drawing.values import PRESSURES
 
 NO_DURATION_SHARE = 0.25
 COURSE_SHARE = 0.25

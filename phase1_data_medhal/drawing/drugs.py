@@ -10,7 +10,7 @@ from typing import Any
 
 from clinical.lexicon import Drug, load_lexicon
 from clinical.patient import DrugUse
-from phase1_data_medhal.sense import Chooser, sense
+from phase1_data_medhal.drawing.sense import Chooser, sense
 
 NO_DOSE_SHARE = 0.25  # of notes leave doses out
 BARE_DRUG_SHARE = 0.5  # of the drugs of such a note stand without their dose

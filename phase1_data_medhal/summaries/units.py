@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from clinical.patient import DrugUse, Operation, Patient, PlanItem, Problem, Study, Value
-from phase1_data_medhal.summary_phrases import (
+from phase1_data_medhal.summaries.phrases import (
     BLOOD_PRESSURE,
     Voice,
     adjective,

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 
 from clinical.patient import DrugUse, Patient
-from phase1_data_medhal.note_phrases import is_plural
-from phase1_data_medhal.note_sentences import Speaker, frames
+from phase1_data_medhal.notes.phrases import is_plural
+from phase1_data_medhal.notes.sentences import Speaker, frames
 from phase1_data_medhal.wording import capital, listed
 
 SUBJECT = re.compile(r"\{sig\} (?:was|is|has|\[)|prescription|which was|\{sig\}:")  # a verb agrees with one drug

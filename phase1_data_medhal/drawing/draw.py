@@ -17,13 +17,13 @@ from clinical.patient import (
     Time,
     Value,
 )
-from phase1_data_medhal.draw_checks import harming_drugs, without_contradictions
-from phase1_data_medhal.draw_drugs import Need, draw_drugs
-from phase1_data_medhal.draw_findings import complaint_of, signs_of, studies_of, symptoms_of, told_vitals
-from phase1_data_medhal.draw_outlook import background, consequences, outlook, plan_items
-from phase1_data_medhal.draw_values import PRESSURES, draw_labs, draw_vitals, vital_ranges
-from phase1_data_medhal.facts import fact_count
-from phase1_data_medhal.sense import Chooser, Story, clashes, scenarios, sense, wider_than
+from phase1_data_medhal.drawing.checks import harming_drugs, without_contradictions
+from phase1_data_medhal.drawing.drugs import Need, draw_drugs
+from phase1_data_medhal.drawing.facts import fact_count
+from phase1_data_medhal.drawing.findings import complaint_of, signs_of, studies_of, symptoms_of, told_vitals
+from phase1_data_medhal.drawing.outlook import background, consequences, outlook, plan_items
+from phase1_data_medhal.drawing.sense import Chooser, Story, clashes, scenarios, sense, wider_than
+from phase1_data_medhal.drawing.values import PRESSURES, draw_labs, draw_vitals, vital_ranges
 
 TEST_ONLY_SHARE = 0.25  # of the test split's patients have a presenting problem that train and validation never show
 NO_SIDE_SHARE = 0.26  # of notes leave out the side wherever one belongs

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 
 from clinical.patient import Patient
-from phase1_data_medhal.summary_phrases import Voice, frames
-from phase1_data_medhal.summary_units import (
+from phase1_data_medhal.summaries.phrases import Voice, frames
+from phase1_data_medhal.summaries.units import (
     ASSESSMENT,
     BACKGROUND,
     FINDINGS,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from clinical.patient import Complaint, Located, Operation, Problem
-from phase1_data_medhal.note_phrases import bare, is_plural, words
-from phase1_data_medhal.note_sentences import Speaker, frames
+from phase1_data_medhal.notes.phrases import bare, is_plural, words
+from phase1_data_medhal.notes.sentences import Speaker, frames
 from phase1_data_medhal.wording import listed
 
 SITES = {

@@ -16,7 +16,7 @@ from clinical.patient import DrugUse, Located, Patient, Time, Value
 from phase1_data_medhal.authors import Author
 from phase1_data_medhal.wording import listed
 
-WORDS = Path(__file__).resolve().parent / "note_words.json"
+WORDS = Path(__file__).resolve().parent / "words.json"
 FULL_RATE = 0.45  # how much rarer abbreviations are in full sentences than in terse notes
 _LINK = re.compile(r" (?:of|in|with|to|on|under|at|from|per|when) ")
 _ARTICLE = re.compile(r"^(?:an?|the) ")

@@ -7,7 +7,7 @@ from typing import Any
 
 from clinical.lexicon import load_lexicon
 from clinical.patient import Allergy, Course, DrugUse, FollowUp, Operation, Patient, PlanItem, Relative, Study, Time
-from phase1_data_medhal.sense import Chooser, Story, named, sense
+from phase1_data_medhal.drawing.sense import Chooser, Story, named, sense
 
 # Of the patients for whom it is on offer.
 PAST_OPERATION_SHARE = 0.2

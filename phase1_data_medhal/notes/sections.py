@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 from clinical.patient import Diagnosis, PlanItem
-from phase1_data_medhal.note_findings import Findings
-from phase1_data_medhal.note_history import History
-from phase1_data_medhal.note_medicines import Medicines
-from phase1_data_medhal.note_phrases import bare, with_article, words
-from phase1_data_medhal.note_sentences import frames
+from phase1_data_medhal.notes.findings import Findings
+from phase1_data_medhal.notes.history import History
+from phase1_data_medhal.notes.medicines import Medicines
+from phase1_data_medhal.notes.phrases import bare, with_article, words
+from phase1_data_medhal.notes.sentences import frames
 from phase1_data_medhal.wording import capital, listed
 
 AFTER_LABEL = re.compile(

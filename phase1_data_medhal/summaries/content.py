@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from clinical.patient import DrugUse, Patient, Value
-from phase1_data_medhal.summary_phrases import BLOOD_PRESSURE, level
+from phase1_data_medhal.summaries.phrases import BLOOD_PRESSURE, level
 
 RAISED_PRESSURE = 140
 # How often the summary takes what its note gives, of the kinds that matter most.

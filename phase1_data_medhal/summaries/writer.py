@@ -6,9 +6,9 @@ import random
 
 from clinical.patient import Patient
 from phase1_data_medhal.authors import Author
-from phase1_data_medhal.summary_content import choose_facts
-from phase1_data_medhal.summary_phrases import Voice
-from phase1_data_medhal.summary_plan import plan_sentences
+from phase1_data_medhal.summaries.content import choose_facts
+from phase1_data_medhal.summaries.phrases import Voice
+from phase1_data_medhal.summaries.plan import plan_sentences
 from phase1_data_medhal.wording import tidy
 
 WORDS = range(20, 71)

@@ -12,13 +12,13 @@ from typing import Any
 
 from clinical.patient import Patient
 from phase1_data_medhal.authors import Author
-from phase1_data_medhal.note_history import is_recent, told_course
-from phase1_data_medhal.note_medicines import kept
-from phase1_data_medhal.note_phrases import Voice
-from phase1_data_medhal.note_sections import Sections
+from phase1_data_medhal.notes.history import is_recent, told_course
+from phase1_data_medhal.notes.medicines import kept
+from phase1_data_medhal.notes.phrases import Voice
+from phase1_data_medhal.notes.sections import Sections
 from phase1_data_medhal.wording import capital, expand, tidy
 
-PLANS = Path(__file__).resolve().parent / "note_plans.json"
+PLANS = Path(__file__).resolve().parent / "plans.json"
 TERSE = {"soap": 0.75, "telegraphic": 1.0, "triage": 0.8, "prose": 0.0, "discharge": 0.25, "letter": 0.0}
 FITTING = {
     "emergency": ("triage", "prose", "soap", "telegraphic"),

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from clinical.patient import Patient
-from phase1_data_medhal.note_phrases import Voice, bare, is_plural
+from phase1_data_medhal.notes.phrases import Voice, bare, is_plural
 from phase1_data_medhal.wording import expand, listed, slot_names
 
-FRAMES = Path(__file__).resolve().parent / "note_frames.json"
+FRAMES = Path(__file__).resolve().parent / "frames.json"
 LABEL = re.compile(r"[^{]*(?:: | - )")
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from clinical.patient import Study
-from phase1_data_medhal.note_phrases import bare, with_article
-from phase1_data_medhal.note_sentences import Speaker, frames
+from phase1_data_medhal.notes.phrases import bare, with_article
+from phase1_data_medhal.notes.sentences import Speaker, frames
 
 PRESSURES = ("systolic blood pressure", "diastolic blood pressure")
 

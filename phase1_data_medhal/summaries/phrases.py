@@ -55,22 +55,22 @@ class Voice:
 
 @cache
 def words() -> dict[str, Any]:
-    """The word lists of ``summary_words.json``."""
-    loaded: dict[str, Any] = json.loads((HERE / "summary_words.json").read_text(encoding="utf-8"))
+    """The word lists of ``words.json``."""
+    loaded: dict[str, Any] = json.loads((HERE / "words.json").read_text(encoding="utf-8"))
     return loaded
 
 
 @cache
 def frames() -> dict[str, Any]:
-    """The frames of ``summary_frames.json``."""
-    loaded: dict[str, Any] = json.loads((HERE / "summary_frames.json").read_text(encoding="utf-8"))
+    """The frames of ``frames.json``."""
+    loaded: dict[str, Any] = json.loads((HERE / "frames.json").read_text(encoding="utf-8"))
     return loaded
 
 
 @cache
 def terms() -> dict[str, tuple[str, ...]]:
-    """The wordings of each concept: the bank of ``summary_terms.json``, apart from the lexicon's synonyms."""
-    kinds: dict[str, dict[str, list[str]]] = json.loads((HERE / "summary_terms.json").read_text(encoding="utf-8"))
+    """The wordings of each concept: the bank of ``terms.json``, apart from the lexicon's synonyms."""
+    kinds: dict[str, dict[str, list[str]]] = json.loads((HERE / "terms.json").read_text(encoding="utf-8"))
     return {name: tuple(wordings) for kind in kinds.values() for name, wordings in kind.items()}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from clinical.lexicon import load_lexicon
 from clinical.patient import Patient
-from phase1_data_medhal.sense import sense
+from phase1_data_medhal.drawing.sense import sense
 
 
 def harming_drugs(patient: Patient) -> list[str]:

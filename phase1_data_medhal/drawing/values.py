@@ -8,7 +8,7 @@ from functools import cache
 
 from clinical.lexicon import Lab, load_lexicon
 from clinical.patient import Value
-from phase1_data_medhal.sense import Chooser, Story, sense
+from phase1_data_medhal.drawing.sense import Chooser, Story, sense
 
 LAB_NUMBERS = ((2, 38), (3, 38), (4, 18), (5, 6))  # and their weights
 MARKER_SHARE = 0.5  # of known problems show in the value that follows them

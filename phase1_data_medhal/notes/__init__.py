@@ -1,0 +1,1 @@
+"""Writes a patient's note, in one of six styles."""
