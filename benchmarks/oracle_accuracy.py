@@ -1,4 +1,4 @@
-"""Measure the oracle against people: how often it agrees with labels given by reading, per summary and per claim.
+"""Measure the oracle against labels given by reading: how often it agrees with them, per summary and per claim.
 
     python benchmarks/oracle_accuracy.py
 
@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from clinical.oracle import Verdict, judge
 from clinical.patient import from_json
-from utils.cli import EXIT_OK, new_parser, run_script
+from utils.cli import EXIT_OK, UserError, new_parser, run_script
 from utils.statistics import Rate, wilson
 
 LABELS = Path(__file__).resolve().parent / "oracle_labels.jsonl"
@@ -49,7 +49,10 @@ class Judged:
 
 def read_labels(path: Path = LABELS) -> list[dict[str, Any]]:
     """The labelled summaries, one JSON object a line."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    try:
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: no labelled summaries, one JSON object a line: {error}") from error
 
 
 def judged(labels: Iterable[dict[str, Any]]) -> list[Judged]:

@@ -160,6 +160,13 @@ def load_lexicon() -> Lexicon:
     )
 
 
+@cache
+def broader_notions() -> dict[str, tuple[str, ...]]:
+    """The wider notions that may rightly be said for a condition or a finding, by its name."""
+    lexicon = load_lexicon()
+    return {entry.name: entry.broader for entry in (*lexicon.conditions, *lexicon.findings)}
+
+
 def _rows(name: str) -> list[dict[str, str]]:
     with (DATA_DIR / name).open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))

@@ -214,12 +214,13 @@ def to_json(patient: Patient) -> str:
 
 
 def from_json(text: str) -> Patient:
-    """Read back what ``to_json`` wrote; ``ValueError`` for anything else."""
+    """Read back what ``to_json`` wrote, however it is spaced; ``ValueError`` for anything else."""
     try:
-        (kind, age, sex, *rest), *facts = json.loads(text)
-        if kind != "patient" or not isinstance(age, int):
+        loaded = json.loads(text)
+        (kind, *head), *facts = loaded
+        stated = dict(zip(_HEAD, head, strict=True))
+        if kind != "patient" or [type(value) for value in head] != [int, str, str, str] or stated["sex"] not in SEXES:
             raise ValueError("it does not begin with the patient")
-        stated = dict(zip(_HEAD, (age, sex, *rest), strict=True))
         hints = _hints_of(Patient)
         for tag, *items in facts:
             hint = _stated(hints[_FIELDS[tag]])
@@ -228,8 +229,11 @@ def from_json(text: str) -> Patient:
             else:
                 (item,) = items
                 stated[_FIELDS[tag]] = _unpacked(item, hint)
-        return Patient(**stated)
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        patient = Patient(**stated)
+        if json.loads(to_json(patient)) != loaded:  # a part too many, a tag twice, a number for a text
+            raise ValueError("some of it says nothing")
+        return patient
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise ValueError(f"these are not the facts of a shipped note: {text[:80]!r}") from error
 
 
@@ -256,7 +260,7 @@ def _unpacked(text: str, hint: Any, depth: int = 0) -> Any:
         return hint(text)
     if hint is Time:
         n, unit = text.split(" ")
-        return Time(int(n), unit)
+        return Time(int(n), UNITS[UNITS.index(unit)])
     parts = text.split(_BETWEEN[depth])
     if get_origin(hint) is tuple:
         return tuple(_unpacked(part, get_args(hint)[0], depth + 1) for part in parts)

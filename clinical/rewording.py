@@ -7,7 +7,7 @@ from collections import defaultdict
 from functools import cache
 
 from clinical.claims import PART_KEYS
-from clinical.lexicon import load_lexicon
+from clinical.lexicon import broader_notions
 from clinical.mentions import Concept, concepts, keys_of, related
 
 # Words of a name that say little: the rest of it is enough where nothing else is called so (Crohn's flare, bipolar).
@@ -71,14 +71,6 @@ def _users() -> dict[str, set[str]]:
     return users
 
 
-@cache
-def _broader() -> dict[str, tuple[str, ...]]:
-    """The wider notions that may be said for a condition or a finding."""
-    lexicon = load_lexicon()
-    conditions = {condition.name: condition.broader for condition in lexicon.conditions}
-    return {**conditions, **{finding.name: finding.broader for finding in lexicon.findings}}
-
-
 def words_of_service(service: Concept) -> frozenset[str]:
     """The words that tell one clinic or specialist from another."""
     return frozenset(key for name in service.names for key in keys_of(name)) - _ANY_SERVICE
@@ -91,5 +83,5 @@ def begins_alike(short: str, word: str) -> bool:
 
 def akin(one: Concept, other: Concept) -> bool:
     """Whether one is a narrower or wider name of the other."""
-    wider = _broader()
+    wider = broader_notions()
     return related(one, other) or other.name in wider.get(one.name, ()) or one.name in wider.get(other.name, ())

@@ -20,14 +20,15 @@ from clinical.patient import to_json
 from phase1_data_medhal.alter import alter_one_fact
 from phase1_data_medhal.authors import draw_author
 from phase1_data_medhal.drawing.draw import draw_patient
+from phase1_data_medhal.notes.writer import WORDS as NOTE_WORDS
 from phase1_data_medhal.notes.writer import write_note
 from phase1_data_medhal.seeds import seeded
+from phase1_data_medhal.summaries.writer import WORDS as SUMMARY_WORDS
 from phase1_data_medhal.summaries.writer import choose_facts, write_summary
 from utils.cli import EXIT_OK, RunError, new_parser, positive_int, run_script
 from utils.files import make_output_dir
 from utils.records import PHASE1_COLUMNS, write_csv
 
-NOTE_WORDS, SUMMARY_WORDS = range(60, 301), range(20, 71)
 HALLUCINATED_EVERY = 12  # rows: 8 %
 DEFAULT_SIZES = {"train": 3600, "validation": 520, "test": 520}
 

@@ -70,6 +70,52 @@ def test_other_words_in_other_order_are_read(summary):
     assert [claim.text for claim in errors if "eart" not in claim.text.split()[-1]] == []
 
 
+@pytest.mark.parametrize(
+    ("patient", "summary"),
+    [
+        (HEART, "He was started on methalingone."),
+        (HEART, "He had a 2.6 cm left-sided peronology."),
+        (HEART, "He has a history of zymosity."),
+        (HEART, "He had eosinophilic spherocytosis, and leg swelling."),
+        (HEART, "He was started on sodium at 25 mg."),
+    ],
+)
+def test_an_unknown_word_in_the_place_of_a_name_is_invented(patient, summary):
+    assert INVENTED in {claim.verdict for claim in judge(patient, summary).errors}
+
+
+@pytest.mark.parametrize(
+    ("patient", "summary", "kind"),
+    [
+        (HEART, "He began an echocardiogram.", "plan"),
+        (HEART, "He has leg swelling, and the echocardiogram is done.", "plan"),
+        (HEART, "He was advised of a history of a knee replacement.", "plan"),
+        (HEART, "He has a history of fluid restriction.", "plan"),
+        (HEART, "He was started on spironolactone, with furosemide 20 mg.", "dose"),
+        (HEART, "He had been on lisinopril for 10 years.", "time"),
+        (HEART, "He had a potassium of 5.9 mg/dL.", "number"),
+        (LUNG, "She was evaluated for pulmonary embolism. She was diagnosed with pulmonary embolism.", "certainty"),
+        (LUNG, "She had a cough, and the diagnosis was confirmed.", "certainty"),
+    ],
+)
+def test_what_is_told_of_the_wrong_time_unit_or_certainty_is_wrong(patient, summary, kind):
+    assert kind in {claim.type for claim in judge(patient, summary).errors}
+
+
+@pytest.mark.parametrize(
+    ("patient", "summary"),
+    [
+        (HEART, "A man, 67 years, with leg swelling."),
+        (HEART, "A man, 67, presents with leg swelling."),
+        (HEART, "He has a history of heart failure."),
+        (LUNG, "She has a history of smoking and a cough."),
+        (HEART, "Furosemide 20 mg was raised. He takes metformin 500 mg."),
+    ],
+)
+def test_loose_words_are_right(patient, summary):
+    assert judge(patient, summary).errors == ()
+
+
 def test_a_finding_of_another_study_is_an_exchange():
     verdict = judge(HEART, "Pleural effusion was found on echocardiogram.")
     assert [claim.type for claim in verdict.errors] == ["role exchange"]

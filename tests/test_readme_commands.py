@@ -117,6 +117,17 @@ def test_the_steps_run_without_any_argument(newcomer, monkeypatch, capsys):
     assert run(("manual_assessment_tool.py",), monkeypatch, newcomer, typed="q\n") == 0
 
 
+def test_the_measuring_commands_run_as_written(capsys):
+    """Rebuilding the notes is the one that takes long; test_phase1_corpus.py writes a part of them again."""
+    measuring = [words for words in commands("sh") if words[0].startswith("benchmarks/")]
+    assert [words[0] for words in measuring] == ["benchmarks/corpus_variety.py", "benchmarks/oracle_accuracy.py"]
+    for path, *words in measuring:
+        assert importlib.import_module(path.removesuffix(".py").replace("/", ".")).main(words) == 0
+    printed = capsys.readouterr().out
+    assert "distinct masked sentences" in printed
+    assert "specificity" in printed
+
+
 @pytest.mark.parametrize("path", sorted(SCRIPTS))
 def test_help_needs_no_heavy_import_and_works_from_any_folder(path, tmp_path):
     watch = (

@@ -9,8 +9,9 @@ from clinical.oracle.drug_rules import judge_dose
 from clinical.oracle.lab_rules import judge_value, labs_named
 from clinical.oracle.residue import unread_near
 from clinical.oracle.sentence import Amount, Mention, Sentence
-from clinical.oracle.state import PATIENT, in_days
+from clinical.oracle.state import PATIENT, in_days, is_other_unit
 from clinical.oracle.surface import ADVICE, LAB, LEVEL, PROBLEM, PROCEDURE, SERVICE, follows
+from clinical.oracle.words import words
 from clinical.patient import Time
 
 _UNIT_OWNERS = {
@@ -34,7 +35,8 @@ _SYMPTOM_WORDS = frozenset(["symptom", "symptoms", "complaint", "complaints", "i
 def judge_amount(bench: Bench, sentence: Sentence, amount: Amount) -> None:
     """The claim that one number makes."""
     quantity = amount.quantity
-    if quantity.is_age or (quantity.unit == "°F" and quantity.values[0] < _COLDEST):  # "45 F" is a woman of 45
+    fahrenheit_age = quantity.unit == "°F" and quantity.values[0] < _COLDEST  # "45 F" is a woman of 45
+    if quantity.is_age or fahrenheit_age or _is_apposed_age(sentence, amount):
         if not _of_a_relative(sentence, amount):
             _judge_age(bench, sentence, amount)
     elif quantity.measures == "time":
@@ -69,7 +71,11 @@ def _judge_number(bench: Bench, sentence: Sentence, amount: Amount) -> None:
         judge_value(bench, sentence, [], amount)
     elif by_unit:
         judge_value(bench, sentence, [by_unit], amount)
-    elif any(quantity.values[0] == number for _, number in bench.known.numbers):
+    elif of := [name for name, number in bench.known.numbers if quantity.values[0] == number]:
+        if all(name in bench.known.labs and is_other_unit(quantity.unit, name) for name in of):
+            reason = f"it is the value of {of[0]}, in another unit"
+            bench.add(sentence, quantity.start, quantity.end, c.ROLE, c.WRONG, f"labs: {of[0]}", reason)
+            return
         bench.add(sentence, quantity.start, quantity.end, c.NUMBER, c.RIGHT, "numbers", "stands in the state")
     elif (quantity.unit or quantity.values[0] > 10) and not quantity.implied:
         kind = c.DOSE if quantity.measures in _DOSE_UNITS else c.NUMBER
@@ -170,6 +176,17 @@ def _of_a_relative(sentence: Sentence, amount: Amount) -> bool:
     return any("relative" in cue.senses and abs(cue.first - amount.first) <= 4 for cue in sentence.cues)
 
 
+def _is_apposed_age(sentence: Sentence, amount: Amount) -> bool:
+    """An age between commas right after the person: "a woman, 27 years, with", "a man, 40, presents"."""
+    quantity = amount.quantity
+    if quantity.unit not in ("year", "") or quantity.implied or len(quantity.values) > 1 or not amount.first:
+        return False
+    person = sentence.tokens[amount.first - 1]
+    closed = sentence.text[quantity.end : quantity.end + 1] in (",", ".", ")", "")
+    beside = sentence.text[person.end : quantity.start].strip() in (",", "(")
+    return closed and beside and person.low in ("patient", *words()["male"], *words()["female"])
+
+
 def _judge_age(bench: Bench, sentence: Sentence, amount: Amount) -> None:
     quantity = amount.quantity
     age = bench.known.patient.age
@@ -185,6 +202,9 @@ def judge_time(bench: Bench, sentence: Sentence, amount: Amount) -> None:
     if amount.precision != "vague" and _judge_plan_amount(bench, sentence, amount):
         return
     start, stop = quantity.start, quantity.end
+    if _is_of_drug(sentence, amount):
+        bench.add(sentence, start, stop, c.TIME, c.INVENTED, "", "how long a medicine was taken is not stated")
+        return
     owners = _time_owners(sentence, amount)
     known = bench.known
     own: list[tuple[str, Time]] = []
@@ -225,6 +245,19 @@ def judge_time(bench: Bench, sentence: Sentence, amount: Amount) -> None:
         if quantity.implied and not owners:
             return
         bench.add(sentence, start, stop, c.TIME, c.INVENTED, "", "no such time is stated")
+
+
+def _is_of_drug(sentence: Sentence, amount: Amount) -> bool:
+    """ "On trazodone for 18 years": the state holds no such time; not "for 3 days of pain"."""
+    drug = next((m for m in reversed(sentence.mentions) if m.end <= amount.first), None)
+    if drug is None or not drug.is_drug or amount.quantity.implied or amount.precision == "vague":
+        return False
+    between = sentence.between(drug.end, amount.first)
+    after = sentence.between(amount.end, min(amount.end + 1, len(sentence.tokens)))
+    doses = {n for a in sentence.amounts for n in range(a.first, a.end)}
+    links = [token for at, token in enumerate(between, drug.end) if at not in doses]
+    ended = not after or after[0] in ("and", "with", "he", "she") or sentence.gap(amount.end, amount.end).strip() != ""
+    return ended and links in (["for"], ["for", "the", "past"], ["for", "the", "last"])
 
 
 def _is_stated(bench: Bench, owners: list[Mention]) -> bool:

@@ -151,28 +151,10 @@ def _forward(sentence: Sentence, cue: Cue, table: str, among: list[Mention]) -> 
     return found
 
 
-_SUBJECTS = frozenset(
-    [
-        "he",
-        "she",
-        "they",
-        "patient",
-        "clinicians",
-        "team",
-        "the",
-        "this",
-        "her",
-        "his",
-        "and",
-        "while",
-        "with",
-        "had",
-        "has",
-        "used",
-        "is",
-        "was",
-    ]
-)
+_SUBJECTS = frozenset([
+    "he", "she", "they", "patient", "clinicians", "team", "the", "this", "her", "his", "and", "while", "with",
+    "had", "has", "used", "is", "was",
+])  # fmt: skip
 
 
 def _verb_soon(sentence: Sentence, at: int) -> bool:

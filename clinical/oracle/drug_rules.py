@@ -23,6 +23,7 @@ _CHANGES_FITTING = {
     "adjusted": ("increased", "decreased"),
 }
 _SOMEONE = frozenset(["he", "she", "patient", "advised", "instructed", "counseled"])
+_COMING = frozenset(["attended", "attends", "came", "comes", "presented", "presents", "seen", "arrived"])
 _NEGATED_CHANGE = {"continued": ("stopped", "held"), "started": (), "stopped": ("continued",), "held": ("continued",)}
 
 
@@ -145,6 +146,11 @@ def judge_dose(bench: Bench, sentence: Sentence, mention: Mention, amount: Amoun
         return
     role = _role(sentence, mention, amount)
     fitting = [use for use in uses if _fits_dose(use, amount, role)]
+    if fitting and all(_is_stale(sentence, mention, use, amount) for use in fitting):
+        use = fitting[0]
+        reason = f"the dose is now {use.new_dose}"
+        bench.add(sentence, start, stop, c.DOSE, c.WRONG, f"drugs: {use.name} dose", reason)
+        return
     if fitting:
         bench.add(sentence, start, stop, c.DOSE, c.RIGHT, f"drugs: {fitting[0].name} dose")
         return
@@ -162,6 +168,22 @@ def judge_dose(bench: Bench, sentence: Sentence, mention: Mention, amount: Amoun
         bench.add(sentence, start, stop, c.DOSE, c.WRONG, compared, f"the dose is {stated}")
 
 
+def _is_stale(sentence: Sentence, mention: Mention, use: DrugUse, amount: Amount) -> bool:
+    """Whether the dose before a change is told as the present one: no change, no new dose and no earlier time said."""
+    if not use.new_dose or not use.dose or _same_dose(use.new_dose, amount):
+        return False
+    if {"increased", "decreased", "adjusted"} & {value for value, _ in mention.changes}:
+        return False
+    told = any(_same_dose(use.new_dose, other) for other in sentence.amounts if other is not amount)
+    before = [token.low for token in sentence.tokens[: amount.end + 3]]
+    return not (told or _BEFORE_CHANGE & set(before) or sentence.cues_of("trend"))
+
+
+_BEFORE_CHANGE = frozenset(
+    ["from", "previous", "previously", "prior", "before", "home", "earlier", "initial", "had", "taking", "takes"]
+)
+
+
 def _role(sentence: Sentence, mention: Mention, amount: Amount) -> str:
     """old after "from", new after "to"; else either."""
     before = sentence.between(max(mention.end, amount.first - 2), amount.first)
@@ -173,7 +195,7 @@ def _role(sentence: Sentence, mention: Mention, amount: Amount) -> str:
 def _fits_dose(use: DrugUse, amount: Amount, role: str) -> bool:
     doses = [use.dose, use.new_dose]
     if role == "old":
-        doses = [use.dose]
+        doses = [use.dose] if use.change not in ("started", "continued") else []
     elif role == "new" and use.new_dose:
         doses = [use.new_dose]
     return any(_same_dose(printed, amount) for printed in doses if printed)
@@ -269,6 +291,8 @@ def judge_reason(bench: Bench, sentence: Sentence, cue: Cue) -> None:
         return
     drug = drugs[-1]
     changed = any(drug.end <= change.first < cue.first for _, change in drug.changes)
+    if _COMING & set(sentence.between(drug.end, cue.first)):
+        return  # "with losartan raised, this man attended because of fatigue"
     if not changed and "," in sentence.text[drug.stop : sentence.tokens[cue.first].start]:
         return  # "starting tamsulosin, she attends because of flank pain"
     uses = uses_of(bench, drug)

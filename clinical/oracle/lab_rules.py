@@ -7,8 +7,8 @@ from clinical.oracle import claims as c
 from clinical.oracle.claims import Bench
 from clinical.oracle.levels import level_claim
 from clinical.oracle.sentence import Amount, Mention, Sentence
-from clinical.oracle.state import as_number, distance_from_range, lab_entry, level_of, trend_of
-from clinical.oracle.surface import LAB, LEVEL
+from clinical.oracle.state import as_number, distance_from_range, is_other_unit, lab_entry, level_of, trend_of
+from clinical.oracle.surface import LAB, LEVEL, word_bags
 from clinical.oracle.words import Cue, forms
 from clinical.patient import Value
 
@@ -31,7 +31,9 @@ def judge_lab(bench: Bench, sentence: Sentence, mention: Mention) -> None:
     values = [known.labs[name] for name in names if name in known.labs]
     planned = [item for item in known.patient.plan if item.target in names]
     told = level_claim(known, mention) if mention.is_a(LEVEL) else None
-    if told is not None:
+    if _is_given(sentence, mention):
+        bench.add_mention(sentence, mention, c.MEDICATION, c.INVENTED, "", "no such medicine is stated")
+    elif told is not None:
         _judge_level_word(bench, sentence, mention, told)
     elif not values and not planned and mention.named.name_of(LEVEL) != "blood pressure":
         told_more = any(0 <= amount.first - mention.end <= 6 for amount in sentence.amounts)
@@ -44,6 +46,13 @@ def judge_lab(bench: Bench, sentence: Sentence, mention: Mention) -> None:
         bench.add_mention(sentence, mention, c.NUMBER, c.RIGHT, f"{field}: {owner}", "named")
     if values:
         _judge_words(bench, sentence, mention, values)
+
+
+def _is_given(sentence: Sentence, mention: Mention) -> bool:
+    """A value told as a medicine: started on sodium at 25 mg."""
+    started = any(cue.end == mention.first and cue.senses.get("change") == "started" for cue in sentence.cues)
+    dosed = any(0 <= a.first - mention.end <= 1 and a.quantity.unit in ("mg", "mcg", "g") for a in sentence.amounts)
+    return started and dosed
 
 
 def _judge_level_word(bench: Bench, sentence: Sentence, mention: Mention, told: tuple[bool | None, str]) -> None:
@@ -132,6 +141,10 @@ def judge_value(bench: Bench, sentence: Sentence, names: list[str], amount: Amou
         return
     value = values[0]
     compared = f"labs: {value.name}"
+    partly = next((other for other in known.labs.values() if _is_partly_named(sentence, value, other, amount)), None)
+    if partly and as_number(partly.value) == quantity.values[0] and not is_other_unit(quantity.unit, partly.name):
+        bench.add(sentence, quantity.start, quantity.end, c.NUMBER, c.RIGHT, f"labs: {partly.name}", "partly named")
+        return
     if any(_same_value(quantity, n, value.name, "") for n in _printed(value, "any")):
         reason = "the earlier and the present value are exchanged"
         bench.add(sentence, quantity.start, quantity.end, c.ROLE, c.WRONG, compared, reason)
@@ -143,20 +156,18 @@ def judge_value(bench: Bench, sentence: Sentence, names: list[str], amount: Amou
         bench.add(sentence, quantity.start, quantity.end, c.NUMBER, c.WRONG, compared, f"it is {value.value}")
 
 
-_AT_FIRST = frozenset(
-    [
-        "initial",
-        "initially",
-        "baseline",
-        "admission",
-        "presentation",
-        "arrival",
-        "first",
-        "previous",
-        "prior",
-        "earlier",
-    ]
-)
+def _is_partly_named(sentence: Sentence, value: Value, other: Value, amount: Amount) -> bool:
+    """Whether the words before a number name a longer value in part: creatinine ratio, of albumin-creatinine ratio."""
+    near = {token.key for token in sentence.tokens[max(0, amount.first - 5) : amount.first]}
+    bags = [set(bag) for bag in word_bags(other.name)]
+    own = {key for bag in word_bags(value.name) for key in bag}
+    return any(near & own & bag and (near & bag) - own for bag in bags)
+
+
+_AT_FIRST = frozenset([
+    "initial", "initially", "baseline", "admission", "presentation", "arrival", "first", "previous", "prior",
+    "earlier",
+])  # fmt: skip
 
 
 def _tells_earlier(sentence: Sentence, value: Value, amount: Amount) -> bool:
@@ -196,6 +207,8 @@ def _other_owner(bench: Bench, names: list[str], quantity: Quantity) -> str | No
 
 def _same_value(quantity: Quantity, number: float, name: str, precision: str) -> bool:
     claimed = quantity.values[0]
+    if is_other_unit(quantity.unit, name):
+        return False
     if name == "temperature" and (claimed > 60) != (number > 60):
         claimed = (claimed - 32) / 1.8 if claimed > 60 else claimed * 1.8 + 32
         return abs(claimed - number) <= (0.06 if number <= 60 else 0.11)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from clinical.lexicon import load_lexicon
 from clinical.oracle import claims as c
+from clinical.oracle.binding import PASSIVE
 from clinical.oracle.claims import Bench
 from clinical.oracle.problem_rules import judge_sides
 from clinical.oracle.sentence import Mention, Sentence, decades
@@ -17,6 +19,9 @@ _DONE_AFTER = frozenset(
 _ADVISING = frozenset(
     ["encouraged", "counseled", "counselled", "recommended", "instructed", "less", "limit", "moderation"]
 )
+_DONE = frozenset(["done", "performed", "completed"])
+_BEGUN = frozenset(["began", "begun", "started", "undergoes", "undergoing"])
+_ARTICLES = frozenset(["a", "an", "the", "his", "her"])
 _OLDEST = 95  # "101 F" is a temperature
 
 
@@ -61,11 +66,48 @@ def _told(sentence: Sentence, mention: Mention) -> str | None:
     after = sentence.between(mention.end, min(mention.end + 3, len(sentence.tokens)))
     if set(after[:2]) & _DONE_AFTER or set(before) & {"underwent", "undergone"}:
         return "done"
+    if after[:1] and after[0] in PASSIVE and set(after[1:]) & _DONE and "be" not in after:
+        return "done"
+    if _is_ordered(sentence, mention):
+        return "planned"
+    if _is_past_or_begun(sentence, mention):
+        return "done"
     gap = sentence.gap(mention.end, mention.end) if mention.end < len(sentence.tokens) else ""
     planned = {"scheduled", "will", "repeat", "planned", "pending", "order", "obtain", "arrange"}
     if set(before) & planned or (set(after) & {"scheduled", "planned", "pending", "will"} and "," not in gap):
         return "planned"
     return None
+
+
+_ORDERING = frozenset(["advised", "advise", "recommended", "recommend", "referred", "planned"])
+_ORDER_LINKS = frozenset(["of", "on", "to", "for", "undergo", "have", "get", "about", "against", "history", *_ARTICLES])
+
+
+def _is_ordered(sentence: Sentence, mention: Mention) -> bool:
+    """Whether an order (advised, referred, recommended) stands before a procedure with nothing but links between."""
+    at = mention.first
+    while at and sentence.tokens[at - 1].low in _ORDER_LINKS:
+        at -= 1
+    return at > 0 and sentence.tokens[at - 1].low in _ORDERING
+
+
+def _is_past_or_begun(sentence: Sentence, mention: Mention) -> bool:
+    """Right after "a history of", or an operation or test right after "began"."""
+    at = mention.first
+    while at and sentence.tokens[at - 1].low in _ARTICLES:
+        at -= 1
+    word = sentence.tokens[at - 1].low if at else ""
+    past = at > 1 and word == "of" and sentence.tokens[at - 2].low == "history"
+    begun = word in _BEGUN and not {"will", "to", "be", "plan", "should"} & set(
+        sentence.between(max(0, at - 4), at - 1)
+    )
+    return past or (begun and _is_one_event(mention))
+
+
+def _is_one_event(mention: Mention) -> bool:
+    """A test or an operation, unlike a course of treatment, which may begin with its order."""
+    names = mention.named.names_of(PROCEDURE)
+    return any(entry.name in names and entry.kind != "therapy" for entry in load_lexicon().procedures)
 
 
 def judge_service(bench: Bench, sentence: Sentence, mention: Mention) -> None:
@@ -88,7 +130,9 @@ def judge_advice(bench: Bench, sentence: Sentence, mention: Mention) -> None:
     facts: list[ProcedureFact] = [
         f for f in bench.known.procedures if f.order and any(follows(f.name, name) for name in names)
     ]
-    if facts:
+    if facts and _is_past_or_begun(sentence, mention):
+        bench.add_mention(sentence, mention, c.PLAN, c.WRONG, facts[0].key, "it is advised now, no history")
+    elif facts:
         bench.add_mention(sentence, mention, c.PLAN, c.RIGHT, facts[0].key)
     elif mention.absent:
         bench.add_mention(sentence, mention, c.PLAN, c.UNKNOWN, "", "an advice denied")
@@ -135,6 +179,8 @@ def _judge_habit(bench: Bench, sentence: Sentence, cue: Cue, kind: str, stated: 
         claimed = "former"
     if {"negative", "none", "never", "denied"} & after:
         claimed = {"smoking": "never", "alcohol": "none"}[kind]
+    if claimed == "former" and stated == "current" and "history" in sentence.words_of(cue).lower():
+        claimed = "current"  # "a history of smoking" does not say that it is over
     if claimed == stated or (claimed == "any" and stated in ("daily", "occasional")):
         bench.add(sentence, start, stop, c.OTHER, c.RIGHT, kind)
     elif advised and {"advised", "avoid", "stop", "quit", "counseled", "abstain", "cessation", *_ADVISING} & {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from clinical.oracle import claims as c
 from clinical.oracle.claims import Bench
 from clinical.oracle.levels import level_claim
@@ -127,22 +129,19 @@ def _certainty_error(bench: Bench, sentence: Sentence, mention: Mention, present
     elsewhere = [fact for fact in present if fact not in told and fact.field != "reason"]
     if suspected and not elsewhere:
         key = suspected[0].key
-        hedged = mention.suspected or mention.soft or mention.neutral or bool(sentence.cues_of("suspected_before"))
-        hedged = hedged or bool(sentence.cues_of("suspected_after"))
-        if hedged:
+        if mention.suspected or sentence.cues_of("suspected_before") or sentence.cues_of("suspected_after"):
             bench.hedged.add(key)
-        elif key not in bench.hedged:
+        elif key not in bench.hedged and not (mention.soft or mention.neutral):
             return "it is only suspected"
     return None
 
 
 def _status_error(mention: Mention, present: list[ProblemFact]) -> str | None:
+    """Told as active though it has resolved, or the other way; "a history of" what is present is loose, not wrong."""
     fields = {fact.field for fact in present}
     resolved = [fact for fact in present if fact.status == "resolved"]
     if resolved and mention.active and len(resolved) == len(present):
         return "it has resolved"
-    if mention.past and fields == {"diagnosis"} and not any(fact.acute for fact in present) and not mention.resolved:
-        return "it is the present diagnosis, no past history"
     if mention.resolved and not resolved and fields <= {"problems", "diagnosis"} and not mention.outcomes:
         return "it is active"
     return None
@@ -201,7 +200,7 @@ def judge_sides(bench: Bench, sentence: Sentence, mention: Mention, known: list[
         said = {"bilateral"}
     for side, token in mention.sides:
         claimed = side if side in said else "bilateral"
-        if any(claimed in key.split() for key, _ in known):
+        if any(claimed in key.split() or (claimed == "bilateral" and "bibasilar" in key) for key, _ in known):
             continue  # a part of the name: right bundle branch block
         stated = [(key, known_side) for key, known_side in known if known_side]
         fitting = next((key for key, known_side in stated if known_side == claimed), None)
@@ -247,6 +246,19 @@ def _judge_course(bench: Bench, sentence: Sentence, mention: Mention, present: l
             _add_cue(bench, sentence, cue, c.CHANGE, c.INVENTED, "", "no outcome of it is stated")
         else:
             _add_cue(bench, sentence, cue, c.OTHER, c.INVENTED, "complaint course", "no such course is stated")
+
+
+_DIAGNOSIS_CONFIRMED = re.compile(
+    r"\bdiagnosis (?:is|was|has been) (?:later |then |now )?(?:confirmed|proven|established|certain|definite)\b", re.I
+)
+
+
+def judge_confirmation(bench: Bench, sentence: Sentence) -> None:
+    """ "The diagnosis was confirmed" without naming it: wrong of a diagnosis that is only suspected."""
+    diagnosis = bench.known.patient.diagnosis
+    for match in _DIAGNOSIS_CONFIRMED.finditer(sentence.text):
+        if diagnosis and diagnosis.certainty == "suspected":
+            bench.add(sentence, *match.span(), c.CERTAINTY, c.WRONG, "diagnosis", "it is only suspected")
 
 
 def judge_cause(bench: Bench, sentence: Sentence, cue: Cue) -> None:

@@ -12,66 +12,20 @@ from clinical.sentences import Span, sentence_spans
 
 _COMPLETE = re.compile(r"[.!?][\"')\]]*$")
 _LAST_CLAUSE = re.compile(r"[,;]\s|\s(?:and|but|with|while)\s")
-_PAST_STOPS = frozenset(
-    [
-        "with",
-        "who",
-        "presents",
-        "presented",
-        "presenting",
-        "for",
-        "complaining",
-        "on",
-        "admitted",
-        "now",
-        "comes",
-        "came",
-        "seen",
-        "returns",
-        "after",
-        "whose",
-    ]
-)
+_PAST_STOPS = frozenset([
+    "with", "who", "presents", "presented", "presenting", "for", "complaining", "on", "admitted", "now", "comes",
+    "came", "seen", "returns", "after", "whose",
+])  # fmt: skip
 _BY_MEANS = frozenset(["on", "by", "per", "via", "from", "with", "after"])
 _NOT_BETWEEN = frozenset(["and", "or", "with", "without", "showed", "but", "on", "in", "at", "by", "per", "for"])
-_VERBS_OF_RELATIVES = frozenset(
-    [
-        "who",
-        "had",
-        "has",
-        "have",
-        "with",
-        "was",
-        "is",
-        "suffered",
-        "died",
-        "of",
-        "from",
-        "and",
-        "a",
-        "an",
-        "diagnosed",
-        "history",
-        "known",
-        "to",
-        "reported",
-    ]
-)
-_SHOWN = frozenset(
-    [
-        "showing",
-        "showed",
-        "shows",
-        "revealing",
-        "revealed",
-        "demonstrating",
-        "demonstrated",
-        "found",
-        "coexisting",
-        "known",
-        "background",
-    ]
-)
+_VERBS_OF_RELATIVES = frozenset([
+    "who", "had", "has", "have", "with", "was", "is", "suffered", "died", "of", "from", "and", "a", "an",
+    "diagnosed", "history", "known", "to", "reported",
+])  # fmt: skip
+_SHOWN = frozenset([
+    "showing", "showed", "shows", "revealing", "revealed", "demonstrating", "demonstrated", "found", "coexisting",
+    "known", "background",
+])  # fmt: skip
 _DURATION_WORD = re.compile(r"(?:hour|day|week|month|year|time|long)s?$")
 
 

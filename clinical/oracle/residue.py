@@ -7,19 +7,23 @@ from functools import cache
 from clinical.oracle import claims as c
 from clinical.oracle.claims import Bench
 from clinical.oracle.sentence import Sentence
+from clinical.oracle.slots import ends_phrase, in_drug_slot, in_finding_slot
 from clinical.oracle.surface import word_bags
 from clinical.oracle.words import forms, harmless, words
 from clinical.sentences import word_key
 
 _NEAR = 6  # words
 _SHORTEST = 3  # letters of a word that may be residue
+_SHORTEST_NAME = 5  # letters of a word that may be an invented finding
+_SAME_BEGINNING = 5  # letters that two words of one root share
 
 
 def judge_residue(bench: Bench, sentence: Sentence) -> tuple[int, list[str]]:
     """How many content words a sentence has and which of them nothing accounts for.
 
     A clinical head noun (fracture) or a part of the body that no fact is about is a claim of its own; another word
-    that looks clinical by its ending makes the sentence's one unknown claim.
+    that looks clinical by its ending makes the sentence's one unknown claim. A word where only a name can stand, of a
+    medicine (started on ...) or of a finding (had a 2 cm ...), is invented: all facts are known, and it is none.
     """
     used = set(sentence.covered)
     used |= {at for cue in sentence.cues for at in range(cue.first, cue.end)}
@@ -34,7 +38,7 @@ def judge_residue(bench: Bench, sentence: Sentence) -> tuple[int, list[str]]:
             continue
         if token.key in _known_words(bench):
             continue
-        if _is_dosed(sentence, at):
+        if _is_dosed(sentence, at) or in_drug_slot(sentence, at):
             bench.add(sentence, token.start, token.end, c.MEDICATION, c.INVENTED, "", "no such medicine is stated")
             continue
         if token.key in _strong_heads():
@@ -42,6 +46,10 @@ def judge_residue(bench: Bench, sentence: Sentence) -> tuple[int, list[str]]:
             kind = c.NEGATION if negated else c.CONDITION
             verdict = c.UNKNOWN if negated else c.INVENTED
             bench.add(sentence, token.start, token.end, kind, verdict, "", "no fact is called so")
+            continue
+        unlike = not _resembles(token.low, _known_words(bench))
+        if len(token.low) >= _SHORTEST_NAME and unlike and in_finding_slot(sentence, at, used):
+            bench.add(sentence, token.start, token.end, c.CONDITION, c.INVENTED, "", "nothing is called so")
             continue
         if token.key in _heads() and not said_unknown:
             said_unknown = True
@@ -52,7 +60,8 @@ def judge_residue(bench: Bench, sentence: Sentence) -> tuple[int, list[str]]:
             bench.add(sentence, token.start, token.end, c.CONDITION, c.UNKNOWN, "", "not a name the oracle knows")
         elif token.low.endswith(tuple(forms()["clinical_endings"])) and len(token.low) > 6 and not said_unknown:
             said_unknown = True
-            bench.add(sentence, token.start, token.end, c.OTHER, c.UNKNOWN, "", "not a name the oracle knows")
+            verdict = c.INVENTED if unlike and ends_phrase(sentence, at) else c.UNKNOWN
+            bench.add(sentence, token.start, token.end, c.OTHER, verdict, "", "not a name the oracle knows")
         elif len(token.low) >= _SHORTEST:
             left.append(token.low)
     return content, left
@@ -68,6 +77,11 @@ def unread_near(bench: Bench, sentence: Sentence, first: int, end: int) -> bool:
         for at in near
         for token in (sentence.tokens[at],)
     )
+
+
+def _resembles(low: str, known: set[str]) -> bool:
+    """Whether a word begins as one of the state's: atheroma and atherosclerotic; it may be the same thing reworded."""
+    return any(word.startswith(low[:_SAME_BEGINNING]) for word in known)
 
 
 def _is_harmless(low: str) -> bool:

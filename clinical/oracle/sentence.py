@@ -11,59 +11,20 @@ from clinical.oracle.surface import CLASS, DRUG, LAB, PROBLEM, PROCEDURE, Named,
 from clinical.oracle.words import Cue, Token, cue_at, forms, tokens_of, words
 from clinical.sentences import Span
 
-BE = frozenset(
-    [
-        "is",
-        "are",
-        "was",
-        "were",
-        "be",
-        "been",
-        "being",
-        "has",
-        "have",
-        "had",
-        "also",
-        "both",
-        "all",
-        "now",
-        "then",
-        "currently",
-        "still",
-        "since",
-        "recently",
-    ]
-)
+BE = frozenset([
+    "is", "are", "was", "were", "be", "been", "being", "has", "have", "had", "also", "both", "all", "now", "then",
+    "currently", "still", "since", "recently",
+])  # fmt: skip
 _CLAUSE_WORDS = frozenset(["but", "while", "whereas", "although", "though", "however", "yet", "except"])
 _CLAUSE_MARKS = re.compile(r"[;:]|\s[-–—]+\s|—|\.\s")
 _STUDIED = frozenset(["on", "by", "per", "via", "the"])
 _TOLD = frozenset(["to", "on", "of", "for", "about", "advised", "counseled", "encouraged", "recommended"])
 _TIME_WORD = re.compile(r"(minute|hour|day|week|month|year)s?$")
 _DECADE = re.compile(r"\b([1-9]0)['’]?s\b")
-COORDINATION = frozenset(
-    [
-        "and",
-        "or",
-        "nor",
-        "plus",
-        "as",
-        "well",
-        "both",
-        "the",
-        "a",
-        "an",
-        "his",
-        "her",
-        "their",
-        "home",
-        "also",
-        "mg",
-        "mcg",
-        "g",
-        "units",
-        "unit",
-    ]
-)
+COORDINATION = frozenset([
+    "and", "or", "nor", "plus", "as", "well", "both", "the", "a", "an", "his", "her", "their", "home", "also",
+    "mg", "mcg", "g", "units", "unit",
+])  # fmt: skip
 
 
 @dataclass(eq=False)

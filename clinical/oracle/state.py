@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 from clinical.lexicon import Lab, load_lexicon
 from clinical.numbers import UNITS, find_quantities
@@ -190,6 +190,22 @@ def in_days(n: float, unit: str) -> float:
 def lab_entry(name: str) -> Lab | None:
     """The lexicon's entry of a laboratory value or vital sign."""
     return next((lab for lab in load_lexicon().labs if lab.name == name), None)
+
+
+@cache
+def unit_of(name: str) -> str:
+    """The unit of a laboratory value or vital sign as quantities spell it; "" without one, or one they do not know."""
+    entry = lab_entry(name)
+    found = find_quantities(f"1 {entry.unit}") if entry and entry.unit else []
+    return found[0].unit if len(found) == 1 else ""
+
+
+def is_other_unit(unit: str, name: str) -> bool:
+    """Whether a number with this unit cannot be the named value: 171 mg/dL is no platelet count."""
+    stated = unit_of(name)
+    if not unit or not stated or name == "temperature" or UNITS[unit][0] == UNITS[stated][0]:
+        return False
+    return unit != stated
 
 
 def level_of(value: Value, name: str) -> str | None:

@@ -15,7 +15,7 @@ from clinical.oracle.other_rules import (
     judge_service,
     judge_sex,
 )
-from clinical.oracle.problem_rules import judge_cause, judge_problem
+from clinical.oracle.problem_rules import judge_cause, judge_confirmation, judge_problem
 from clinical.oracle.reading import read
 from clinical.oracle.residue import judge_residue
 from clinical.oracle.sentence import Mention, Sentence
@@ -72,6 +72,7 @@ def _judge_sentence(bench: Bench, sentence: Sentence) -> None:
     for amount in sentence.amounts:
         judge_amount(bench, sentence, amount)
     judge_decades(bench, sentence)
+    judge_confirmation(bench, sentence)
 
 
 def _judge_mention(bench: Bench, sentence: Sentence, mention: Mention) -> None:

@@ -58,9 +58,7 @@ def draw_patient(rng: random.Random, held_out: bool) -> Patient:
     choose = Chooser(rng, held_out)
     own = held_out and choose.chance(TEST_ONLY_SHARE)
     stories = [story for story in scenarios() if story["test_only"] == own]
-    stories = stories or [story for story in scenarios() if not story["test_only"]]
-    by_specialty = sorted({story["specialty"] for story in stories})
-    specialty = rng.choice(by_specialty)
+    specialty = rng.choice(sorted({story["specialty"] for story in stories}))
     story = rng.choice([story for story in stories if story["specialty"] == specialty])
     while True:
         patient = draw_from(story, choose)
@@ -130,7 +128,7 @@ def draw_from(story: Story, choose: Chooser) -> Patient:
     extras += background(choose, age, sex, conditions, story, allergies)
     extras += outlook(choose, story, setting, replace(core, symptoms=symptoms), plan)
     extras = without_contradictions(extras)
-    core = replace(core, **consequences(choose, plan))
+    core = replace(core, **consequences(plan))
     return _with_pack_years(choose, _filled(core, extras))
 
 
@@ -188,10 +186,8 @@ def _problem(choose: Chooser, condition: str, age: int) -> Problem:
     room = age - sense()["youngest"].get(condition, 18)
     if condition in sense()["heals"] and choose.chance(HEALED_SHARE):
         return Problem(condition, "resolved", Time(choose.rng.randint(1, max(1, min(12, room))), "years"))
-    told = choose.chance(SINCE_SHARE) and room > 1
-    return Problem(
-        condition, "active", Time(choose.rng.randint(2, min(20, room)), "years") if told and room > 2 else None
-    )
+    told = choose.chance(SINCE_SHARE) and room > 2
+    return Problem(condition, "active", Time(choose.rng.randint(2, min(20, room)), "years") if told else None)
 
 
 def _explaining(problems: Sequence[Problem], drugs: Sequence[DrugUse], labs: Sequence[Value]) -> tuple[Problem, ...]:

@@ -83,7 +83,7 @@ def _has_use(target: str, drugs: Sequence[DrugUse]) -> bool:
     return not words or any(word in drug_class for drug_class in classes for word in words)
 
 
-def consequences(choose: Chooser, plan: Sequence[PlanItem]) -> dict[str, Any]:
+def consequences(plan: Sequence[PlanItem]) -> dict[str, Any]:
     """What a plan presupposes."""
     return {"smoking": "current"} if any(item.target == "smoking cessation" for item in plan) else {}
 

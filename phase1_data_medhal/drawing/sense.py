@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from clinical.lexicon import Drug, load_lexicon
+from clinical.lexicon import Drug, broader_notions
 from clinical.patient import ORDERS
 
 HERE = Path(__file__).resolve().parent
@@ -95,7 +95,7 @@ def contradicts(name: str, others: Iterable[str]) -> bool:
 def related(name: str) -> frozenset[str]:
     """Names that mean much the same as ``name``, or something wider or narrower."""
     groups = [group for group in sense()["same_thing"] if name in group]
-    broader = _broader()
+    broader = broader_notions()
     wider = broader.get(name, ())
     narrower = [other for other, above in broader.items() if name in above]
     return frozenset([other for group in groups for other in group] + [*wider, *narrower])
@@ -103,11 +103,4 @@ def related(name: str) -> frozenset[str]:
 
 def wider_than(name: str) -> tuple[str, ...]:
     """The lexicon's wider notions of ``name``."""
-    return _broader().get(name, ())
-
-
-@cache
-def _broader() -> dict[str, tuple[str, ...]]:
-    lexicon = load_lexicon()
-    pairs = [(entry.name, entry.broader) for entry in lexicon.conditions]
-    return dict(pairs + [(entry.name, entry.broader) for entry in lexicon.findings])
+    return broader_notions().get(name, ())

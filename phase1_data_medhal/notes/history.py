@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clinical.patient import Complaint, Located, Operation, Problem
+from clinical.patient import Located, Operation, Problem
 from phase1_data_medhal.notes.phrases import bare, is_plural, words
 from phase1_data_medhal.notes.sentences import Speaker, frames
 from phase1_data_medhal.wording import listed
@@ -17,11 +17,6 @@ SITES = {
 def is_recent(operation: Operation) -> bool:
     """Whether an operation belongs to this episode."""
     return operation.ago is not None and operation.ago.unit in ("hours", "days")
-
-
-def told_course(complaint: Complaint, in_sentence: bool) -> str | None:
-    """What of the course the opening tells: nothing, where a sentence of its own does."""
-    return None if in_sentence else complaint.course
 
 
 class History(Speaker):

@@ -12,7 +12,7 @@ from typing import Any
 
 from clinical.patient import Patient
 from phase1_data_medhal.authors import Author
-from phase1_data_medhal.notes.history import is_recent, told_course
+from phase1_data_medhal.notes.history import is_recent
 from phase1_data_medhal.notes.medicines import kept
 from phase1_data_medhal.notes.phrases import Voice
 from phase1_data_medhal.notes.sections import Sections
@@ -32,7 +32,8 @@ MERGED = {  # two kinds of facts in one sentence: how often, where both stand in
     ("signs", "absent"): 0.7,
 }
 COURSE_SENTENCES = 0.35
-SHORTEST, LONGEST, TRIES = 60, 300, 4  # words; a note outside is written again, in full sentences or tersely
+WORDS = range(60, 301)
+TRIES = 4  # a note outside these lengths is written again, in full sentences or tersely
 
 
 @cache
@@ -49,9 +50,9 @@ def write_note(patient: Patient, author: Author, rng: random.Random) -> str:
     text = _written(patient, author, rng, style, plan, terse)
     for _ in range(TRIES):
         size = len(text.split())
-        if SHORTEST <= size <= LONGEST:
+        if size in WORDS:
             break
-        text = _written(patient, author, rng, style, plan, terse=size > LONGEST)
+        text = _written(patient, author, rng, style, plan, terse=size >= WORDS.stop)
     return text
 
 
@@ -138,7 +139,7 @@ def _sentences(parts: list[str], sections: Sections, rng: random.Random) -> list
 
 
 def _opening(sections: Sections, other: str | None, course_by_itself: bool) -> list[str]:
-    course = told_course(sections.patient.complaint, course_by_itself)
+    course = None if course_by_itself else sections.patient.complaint.course
     if other is None:
         return sections.opening("opening", course)
     items = sections.problem_list() if other == "problems" else sections.words(sections.patient.symptoms)
