@@ -3,8 +3,8 @@
     python benchmarks/oracle_accuracy.py
 
 oracle_labels.jsonl holds real summaries of the Stage A model, shipped factual and shipped hallucinated ones. Each was
-read beside its note, claim by claim, before the oracle had judged it. The locked half was not looked at while the
-oracle was written.
+read beside its note, claim by claim, before the oracle had judged it. The "open" set served to improve the oracle; the
+"locked" and the "fresh" one were judged once before anyone looked at them (ORACLE.md has those figures), then opened.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from utils.statistics import Rate, wilson
 
 LABELS = Path(__file__).resolve().parent / "oracle_labels.jsonl"
 WRONG = ("wrong", "invented")
+SETS = ("open", "locked", "fresh")
 
 
 @dataclass(frozen=True)
@@ -99,8 +100,7 @@ def report(rows: Sequence[Judged]) -> str:
     parts = {
         "all": rows,
         "of the model": [row for row in rows if row.label["origin"] == "model"],
-        "open half": [row for row in rows if not row.label["locked"]],
-        "locked half": [row for row in rows if row.label["locked"]],
+        **{f"{name} set": [row for row in rows if row.label["set"] == name] for name in SETS},
     }
     lines = []
     for name, part in parts.items():

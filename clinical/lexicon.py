@@ -164,7 +164,8 @@ def load_lexicon() -> Lexicon:
 def broader_notions() -> dict[str, tuple[str, ...]]:
     """The wider notions that may rightly be said for a condition or a finding, by its name."""
     lexicon = load_lexicon()
-    return {entry.name: entry.broader for entry in (*lexicon.conditions, *lexicon.findings)}
+    wider = {condition.name: condition.broader for condition in lexicon.conditions}
+    return wider | {finding.name: finding.broader for finding in lexicon.findings}
 
 
 def _rows(name: str) -> list[dict[str, str]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from clinical.numbers import find_quantities, same_amount
 from clinical.oracle import claims as c
 from clinical.oracle.claims import Bench
@@ -58,6 +60,9 @@ def _judge_number(bench: Bench, sentence: Sentence, amount: Amount) -> None:
     if not dosed and quantity.unit and _judge_plan_amount(bench, sentence, amount):
         return
     by_unit = _UNIT_OWNERS.get(quantity.unit)
+    if misplaced := _misplaced(bench, sentence, amount):
+        bench.add(sentence, quantity.start, quantity.end, c.ROLE, c.WRONG, "numbers", misplaced)
+        return
     if not _is_of_owner(bench, sentence, owner, amount):
         bench.add(sentence, quantity.start, quantity.end, c.NUMBER, c.UNKNOWN, "numbers", "of a name that is not read")
         return
@@ -81,6 +86,24 @@ def _judge_number(bench: Bench, sentence: Sentence, amount: Amount) -> None:
         kind = c.DOSE if quantity.measures in _DOSE_UNITS else c.NUMBER
         verdict = c.INVENTED if quantity.unit else c.UNKNOWN
         bench.add(sentence, quantity.start, quantity.end, kind, verdict, "", "stands nowhere in the state")
+
+
+def _misplaced(bench: Bench, sentence: Sentence, amount: Amount) -> str:
+    """Why a value of something else cannot be what it is said of: a 91-bpm headache, a fever of 111 degrees."""
+    quantity = amount.quantity
+    before = sentence.between(max(0, amount.first - 2), amount.first)
+    stated = [name for name, value in bench.known.numbers if value == quantity.values[0]]
+    if before == ["fever", "of"] and stated and "temperature" not in stated:
+        return f"it is the value of {stated[0]}"
+    following = next((m for m in sentence.mentions if m.first == amount.end), None)
+    hyphened = "-" in sentence.text[quantity.start : quantity.end]
+    if hyphened and quantity.unit in _UNIT_OWNERS and following and not following.is_a(LAB, LEVEL):
+        return f"it is a value of {_UNIT_OWNERS[quantity.unit]}"
+    per = re.match(r"\s*\w+/\w+ of ", sentence.text[quantity.end :])
+    drug = next((m for m in sentence.mentions if 0 < m.first - amount.end <= 4), None)
+    if per and not quantity.unit and drug and drug.is_drug and drug.start == quantity.end + per.end():
+        return f"it is the value of {stated[0]}" if stated else ""
+    return ""
 
 
 def _is_of_owner(bench: Bench, sentence: Sentence, owner: Mention | None, amount: Amount) -> bool:
@@ -114,6 +137,8 @@ def _owner(sentence: Sentence, amount: Amount) -> Mention | None:
     behind = [
         m for m in fitting if m.end <= amount.first and sentence.clauses[m.first] == sentence.clauses[amount.first]
     ]
+    if ahead and ahead.is_a(LAB) and behind and behind[-1].is_drug and _is_per(sentence, amount, ahead):
+        return ahead
     if behind:
         return behind[-1]
     if (
@@ -125,6 +150,11 @@ def _owner(sentence: Sentence, amount: Amount) -> Mention | None:
         return ahead
     earlier = [m for m in fitting if m.end <= amount.first]
     return earlier[-1] if earlier else None
+
+
+def _is_per(sentence: Sentence, amount: Amount, ahead: Mention) -> bool:
+    """Whether only a unit such as mL/day, which is no drug's, stands between a number and the name after it."""
+    return bool(re.fullmatch(r"\s*[^\s,;/]+/\w+ (?:of )?", sentence.text[amount.quantity.end : ahead.start]))
 
 
 def _is_value(sentence: Sentence, amount: Amount) -> bool:
@@ -140,8 +170,7 @@ def _judge_size(bench: Bench, sentence: Sentence, amount: Amount) -> None:
         return
     claimed = quantity.values[0] * from_mm
     fitting = next((fact for fact in sized if fact.size is not None and abs(fact.size - claimed) < 0.01), None)
-    near = [m for m in sentence.mentions if m.is_a(PROBLEM)]
-    owner = min(near, key=lambda m: min(abs(m.first - amount.end), abs(amount.first - m.end)), default=None)
+    owner = _sized_finding(sentence, amount)
     own = [f for f in sized if owner and any(follows(f.name, name) for name in owner.named.names_of(PROBLEM))]
     beside = fitting and own and fitting not in own and unread_near(bench, sentence, amount.first, amount.end)
     if beside:
@@ -153,6 +182,47 @@ def _judge_size(bench: Bench, sentence: Sentence, amount: Amount) -> None:
         bench.add(sentence, quantity.start, quantity.end, c.NUMBER, c.WRONG, f"{own[0].key} size", reason)
     else:
         bench.add(sentence, quantity.start, quantity.end, c.NUMBER, c.INVENTED, "", "no such size is stated")
+
+
+_SIZE_LINKS = frozenset(
+    [
+        *(
+            "measuring",
+            "measures",
+            "measured",
+            "of",
+            "is",
+            "was",
+            "at",
+            "about",
+            "approximately",
+            "sized",
+            "size",
+            "in",
+        ),
+        *("on", "the", "left", "right", "side", "sided", "that", "which", "with", "a", "an", "diameter"),
+    ]
+)
+
+
+def _sized_finding(sentence: Sentence, amount: Amount) -> Mention | None:
+    """The finding that a size is said of: "a stone measuring 6 mm" goes back, "a 16 mm cyst" ahead, else the nearest.
+
+    A stone, "on the left measuring 6 mm and a cyst (16 mm)": what links to the size decides, not the distance.
+    """
+    near = [m for m in sentence.mentions if m.is_a(PROBLEM)]
+    behind = next((m for m in reversed(near) if m.end <= amount.first), None)
+    ahead = next((m for m in near if m.first >= amount.end), None)
+    if behind:
+        words_between = set(sentence.between(behind.end, amount.first))
+        told = words_between & {"measuring", "measures", "measured", "of"} or "(" in sentence.gap(
+            amount.first, amount.first
+        )
+        if told and words_between <= _SIZE_LINKS:
+            return behind
+    if ahead and {"and", "with", "plus"} & set(sentence.between(amount.end, ahead.first)) and behind:
+        return behind
+    return min(near, key=lambda m: min(abs(m.first - amount.end), abs(amount.first - m.end)), default=None)
 
 
 def _judge_plan_amount(bench: Bench, sentence: Sentence, amount: Amount) -> bool:

@@ -65,6 +65,9 @@ def _judge_use(bench: Bench, sentence: Sentence, mention: Mention, uses: list[Dr
         verdict = c.RIGHT if gone else c.WRONG
         bench.add_mention(sentence, mention, c.NEGATION, verdict, f"drugs: {uses[0].name}", uses[0].change)
         return
+    if told := _told_as_taken(sentence, mention, uses):
+        bench.add(sentence, told[0], mention.stop, c.CHANGE, c.WRONG, f"drugs: {uses[0].name} change", told[1])
+        return
     bench.add_mention(sentence, mention, c.MEDICATION, c.RIGHT, f"drugs: {uses[0].name}")
     for value, cue in mention.changes:
         start, stop = sentence.tokens[cue.first].start, sentence.tokens[cue.end - 1].end
@@ -79,6 +82,33 @@ def _judge_use(bench: Bench, sentence: Sentence, mention: Mention, uses: list[Dr
         else:
             reason = f"{uses[0].name} was {uses[0].change}"
             bench.add(sentence, start, stop, c.CHANGE, c.WRONG, f"drugs: {uses[0].name} change", reason)
+
+
+_TAKEN = frozenset([("is", "on"), ("is", "taking"), ("remains", "on"), ("was", "given"), ("is", "given")])
+_TAKEN_BEFORE = frozenset([("been", "on"), ("been", "taking")])
+_STARTING = frozenset(["started", "start", "now", "newly", "put", "placed", "just", "new"])
+
+
+def _told_as_taken(sentence: Sentence, mention: Mention, uses: list[DrugUse]) -> tuple[int, str] | None:
+    """Where and why "is on" is said of a drug that was held or stopped, or "has been on" of one just started.
+
+    Not where the sentence tells of a change of this drug as well.
+    """
+    if mention.changes and any(value != "given" for value, _ in mention.changes):
+        return None
+    at = mention.first
+    measured = {n for amount in sentence.amounts for n in range(amount.first, amount.end)}
+    while at and (at - 1 in measured or sentence.tokens[at - 1].low in ("a", "an", "the", "dose", "of")):
+        at -= 1
+    pair = tuple(sentence.between(max(0, at - 2), at))
+    if len(pair) < 2 or pair not in _TAKEN | _TAKEN_BEFORE or _STARTING & {token.low for token in sentence.tokens}:
+        return None
+    names = {use.change for use in uses}
+    if names <= {"held", "stopped"} and pair not in _TAKEN_BEFORE:
+        return sentence.tokens[at - 2].start, f"{uses[0].name} was {uses[0].change}"
+    if names == {"started"} and pair in _TAKEN_BEFORE:
+        return sentence.tokens[at - 2].start, f"{uses[0].name} was only started"
+    return None
 
 
 def _is_dose_of_start(mention: Mention, value: str, uses: list[DrugUse]) -> bool:

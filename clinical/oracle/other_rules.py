@@ -101,7 +101,8 @@ def _is_past_or_begun(sentence: Sentence, mention: Mention) -> bool:
     begun = word in _BEGUN and not {"will", "to", "be", "plan", "should"} & set(
         sentence.between(max(0, at - 4), at - 1)
     )
-    return past or (begun and _is_one_event(mention))
+    vaccine = "vaccin" in mention.text.lower()
+    return past or (begun and (vaccine or _is_one_event(mention)))
 
 
 def _is_one_event(mention: Mention) -> bool:
@@ -114,6 +115,13 @@ def judge_service(bench: Bench, sentence: Sentence, mention: Mention) -> None:
     """A service that the patient is referred to or follows up with."""
     names = mention.named.names_of(SERVICE)
     facts = [f for f in bench.known.procedures if any(follows(f.name, name) for name in names)]
+    referred = [f for f in bench.known.procedures if f.order == "refer"]
+    before = sentence.between(max(0, mention.first - 4), mention.first)
+    told = "referred" in before and set(before[before.index("referred") + 1 :]) <= {"to", "the", "a", "an"}
+    if facts and told and referred and not any(f.order == "refer" for f in facts):
+        reason = f"the referral is to {referred[0].name}"
+        bench.add_mention(sentence, mention, c.SERVICE, c.WRONG, referred[0].key, reason)
+        return
     if facts:
         bench.add_mention(sentence, mention, c.SERVICE, c.RIGHT, facts[0].key)
         return
@@ -170,7 +178,12 @@ def _judge_habit(bench: Bench, sentence: Sentence, cue: Cue, kind: str, stated: 
         claimed = {"smoking": "never", "alcohol": "none"}[kind]
     if {"former", "past", "prior", "previous", "quit", "stopped"} & set(before[-1:]) and kind == "smoking":
         claimed = "former"
-    after = set(sentence.between(cue.end, min(cue.end + 4, len(sentence.tokens))))
+    clause = sentence.clauses[cue.first]
+    after = {
+        sentence.tokens[at].low
+        for at in range(cue.end, min(cue.end + 4, len(sentence.tokens)))
+        if sentence.clauses[at] == clause
+    }
     if (
         kind == "smoking"
         and claimed == "current"

@@ -93,8 +93,16 @@ def _judge_unsupported(
         bench.add_mention(sentence, mention, kind, c.WRONG, absent[0].key, "stated as absent")
     elif family:
         bench.add_mention(sentence, mention, c.EXPERIENCER, c.WRONG, family[0].key, f"it is the {family[0].who}'s")
+    elif repaired := _repaired(bench, mention):
+        bench.add_mention(sentence, mention, c.CONDITION, c.RIGHT, repaired, "what was operated on")
     else:
         bench.add_mention(sentence, mention, c.CONDITION, c.INVENTED, "", "not in the state")
+
+
+def _repaired(bench: Bench, mention: Mention) -> str:
+    """The operation that a past problem follows from: a history of a hernia, of which the repair is stated."""
+    names = {f"{name} repair" for name in mention.named.names_of(PROBLEM)} if mention.past else set()
+    return next((f.key for f in bench.known.procedures if f.field == "operations" and f.name in names), "")
 
 
 def _judge_present(
@@ -131,9 +139,20 @@ def _certainty_error(bench: Bench, sentence: Sentence, mention: Mention, present
         key = suspected[0].key
         if mention.suspected or sentence.cues_of("suspected_before") or sentence.cues_of("suspected_after"):
             bench.hedged.add(key)
+        elif _is_treated_before(bench.known, mention, suspected):
+            return None
         elif key not in bench.hedged and not (mention.soft or mention.neutral):
             return "it is only suspected"
     return None
+
+
+_TAKEN_FOR_IT = ("continued", "increased", "decreased")
+
+
+def _is_treated_before(known: Known, mention: Mention, suspected: list[ProblemFact]) -> bool:
+    """A history of gout, of which only the present attack is suspected: a drug was taken for it before."""
+    names = [fact.name for fact in suspected]
+    return mention.past and any(use.reason in names and use.change in _TAKEN_FOR_IT for use in known.patient.drugs)
 
 
 def _status_error(mention: Mention, present: list[ProblemFact]) -> str | None:
@@ -151,7 +170,12 @@ def _judge_study(bench: Bench, sentence: Sentence, mention: Mention, present: li
     """A finding of one study told of another, or of an operation."""
     if any(fact.study is None for fact in present):
         return
-    studies = [m for m in sentence.mentions if m.is_a(PROCEDURE) and bench.known.done(m.named.names_of(PROCEDURE))]
+    studied = [fact.name for fact in bench.known.procedures if fact.order not in ("refer", "advise")]
+    studies = [
+        m
+        for m in sentence.mentions
+        if any(follows(own, name) for own in studied for name in m.named.names_of(PROCEDURE))
+    ]
     names = [name for study in studies for name in study.named.names_of(PROCEDURE)]
     near = [m for m in studies if m.end <= mention.first <= m.end + 6 or mention.end <= m.first <= mention.end + 3]
     own = present[0].study or ""
