@@ -361,7 +361,7 @@ def test_in_a_terminal_ctrl_c_ends_with_130_and_escapes_come_only_where_they_are
         env={**inherited, "TERM": "xterm-256color", **variables},
         dimensions=(24, 100),
         encoding="utf-8",
-        timeout=30,
+        timeout=120,
     )
     child.expect(r"q quit.*> ")
     screen = child.before + child.after
