@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 
 from clinical.lexicon import load_lexicon
@@ -94,6 +94,11 @@ def keys_of(name: str) -> tuple[str, ...]:
 
 def find_mentions(text: str) -> list[Mention]:
     """Mentions in order, not overlapping; of two names that begin at the same word, the longer one."""
+    return list(_mentions(text))
+
+
+@lru_cache(maxsize=512)  # a note is read for its claims, its shorthand and its changes, then with several summaries
+def _mentions(text: str) -> tuple[Mention, ...]:
     spans = word_spans(text)
     keys = [word_key(text[span.start : span.end]) for span in spans]
     mentions = []
@@ -106,7 +111,7 @@ def find_mentions(text: str) -> list[Mention]:
         start, end = spans[position].start, spans[position + len(entry.keys) - 1].end
         mentions.append(Mention(start, end, text[start:end], entry.concept))
         position += len(entry.keys)
-    return mentions
+    return tuple(mentions)
 
 
 def _matches(text: str, spans: list[Span], keys: list[str], position: int) -> Iterator[_Entry]:
