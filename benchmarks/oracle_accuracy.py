@@ -3,8 +3,9 @@
     python benchmarks/oracle_accuracy.py
 
 oracle_labels.jsonl holds real summaries of the Stage A model, shipped factual and shipped hallucinated ones. Each was
-read beside its note, claim by claim, before the oracle had judged it. The "open" set served to improve the oracle; the
-"locked" and the "fresh" one were judged once before anyone looked at them (ORACLE.md has those figures), then opened.
+read beside its note, claim by claim, by language models and not by clinicians, before the oracle had judged it. The
+"open" set served to improve the oracle; the "locked" and the "fresh" one were judged once before anyone looked at them
+(ORACLE.md has those figures), then opened.
 """
 
 from __future__ import annotations

@@ -86,9 +86,10 @@ def test_figures_intervals_and_plot_of_every_adapter(stage_a, data, tmp_path, ca
 
 
 def test_a_second_run_generates_nothing(stage_a, data, tmp_path, monkeypatch):
-    measure(stage_a, data, tmp_path)
+    first = measure(stage_a, data, tmp_path)["last_adapter_on_test_notes"]
     monkeypatch.setattr("utils.models.load_model", lambda *args, **more: pytest.fail("a model was loaded"))
-    measure(stage_a, data, tmp_path)
+    again = measure(stage_a, data, tmp_path)["last_adapter_on_test_notes"]
+    assert (again["summaries"], again["mean_words"]) == (first["summaries"], first["mean_words"])
 
 
 def test_notes_whose_facts_are_not_known_are_refused(stage_a, data, tmp_path):

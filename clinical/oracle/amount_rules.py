@@ -31,7 +31,6 @@ _COLDEST = 85  # degrees Fahrenheit
 _DOSE_LINKS = frozenset(
     ["of", "oral", "iv", "intravenous", "dose", "daily", "tablet", "tablets", "a", "day", "once", "twice"]
 )
-_SYMPTOM_WORDS = frozenset(["symptom", "symptoms", "complaint", "complaints", "illness", "presentation"])
 
 
 def judge_amount(bench: Bench, sentence: Sentence, amount: Amount) -> None:

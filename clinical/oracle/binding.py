@@ -169,9 +169,6 @@ def _speaks_of_before(sentence: Sentence, cue: Cue, among: list[Mention]) -> boo
     return _goes_back(sentence, cue) or word_after(sentence, cue) in _AFTER_VERB or not soon
 
 
-_PLAIN_VERBS = frozenset(["gets", "got", "get", "receives", "received", "takes", "has", "given", "used", "uses"])
-
-
 def _takes_over(sentence: Sentence, cue: Cue) -> bool:
     """Whether a cue that changes nothing by itself (gets, receives) begins another phrase."""
     return sentence.words_of(cue).lower() in (

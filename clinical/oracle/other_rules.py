@@ -12,7 +12,6 @@ from clinical.oracle.state import ProcedureFact
 from clinical.oracle.surface import ADVICE, PROCEDURE, SERVICE, follows
 from clinical.oracle.words import Cue, words
 
-_DONE_BEFORE = frozenset(["underwent", "undergone", "undergoing", "had", "after", "following", "post"])
 _DONE_AFTER = frozenset(
     ["showed", "revealed", "demonstrated", "shows", "reveals", "showing", "demonstrates", "displayed", "detected"]
 )

@@ -59,6 +59,7 @@ def signs_of(
 def studies_of(
     choose: Chooser, story: Story, side: str | None, present: Sequence[str], denied: Sequence[str]
 ) -> list[Study]:
+    """Studies with what they show and what they do not: nothing denied is shown, nothing present is ruled out."""
     studies: list[Study] = []
     for procedure, findings, absent in choose.some(story["studies"], choose.rng.choice(STUDY_NUMBERS)):
         known = [Located(*_parts(f)) for study in studies for f in study.findings]
