@@ -43,29 +43,68 @@ def generate_all(
 ) -> tuple[list[Generated], int]:
     """Generate one text for each prompt (token ids), in the order given; also how many came from ``journal``.
 
+    See ``sample_all``, of which this is the case of one text a prompt.
+    """
+    texts, found = sample_all(load_model, tokenizer, prompts, settings, batch_size, journal, model_id, samples=1)
+    return [drawn[0] for drawn in texts], found
+
+
+def sample_all(
+    load_model: Callable[[], PreTrainedModel],
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[Sequence[int]],
+    settings: GenerationSettings,
+    batch_size: int,
+    journal: Path,
+    model_id: str,
+    *,
+    samples: int,
+) -> tuple[list[list[Generated]], int]:
+    """Generate ``samples`` texts for each prompt (token ids), in the order given; also how many came from ``journal``.
+
     The model is loaded only where a text is missing. A text is reused when prompt, ``model_id`` (what tells one set of
-    weights from another) and settings are the same. Batches are formed by length, longest first, so that memory is at
-    its highest at the start and padding is small. Sampling is seeded by batch, from the seed and the prompts in it.
+    weights from another), settings and its number among the samples are the same. Batches are formed by length,
+    longest first, so that memory is at its highest at the start and padding is small. Sampling is seeded by batch, from
+    the seed and the prompts in it; a batch cut off half-way is therefore drawn again as a whole, so that a run that was
+    killed ends with the texts of one that was not. Raises ValueError for several greedy texts, which would be equal.
     """
     from tqdm import tqdm
 
-    keys = [sha256_text(f"{model_id}\0{settings}\0{list(prompt)}") for prompt in prompts]
-    done = {entry["key"]: Generated(**entry["generated"]) for entry in read_journal(journal)}
-    found = sum(key in done for key in keys)
-    open_keys = {key: prompt for key, prompt in zip(keys, prompts, strict=True) if key not in done}
-    waiting = sorted(open_keys.items(), key=lambda item: (-len(item[1]), item[0]))
-    if not waiting:
-        return [done[key] for key in keys], found
-    model = load_model()
-    with open_journal(journal) as file, tqdm(total=len(waiting), unit="summary", smoothing=0) as bar:
-        for start in range(0, len(waiting), batch_size):
-            batch = waiting[start : start + batch_size]
-            texts = generate_batch(model, tokenizer, [prompt for _, prompt in batch], settings, bar.update)
-            for (key, _), generated in zip(batch, texts, strict=True):
-                append_journal(file, {"key": key, "generated": vars(generated)})
-                done[key] = generated
-            bar.update(start + len(batch) - bar.n)
-    return [done[key] for key in keys], found
+    drawn_at_random = settings.temperature > 0
+    if samples > 1 and not drawn_at_random:
+        raise ValueError("several samples of one prompt need a temperature above 0")
+    keys = [[_key(model_id, settings, prompt, draw) for draw in range(samples)] for prompt in prompts]
+    jobs = {key: (prompt, draw) for prompt, row in zip(prompts, keys, strict=True) for draw, key in enumerate(row)}
+    done = {entry["key"]: Generated(**entry["generated"]) for entry in read_journal(journal) if entry["key"] in jobs}
+    found = sum(key in done for row in keys for key in row)
+    # A greedy text does not depend on what it is batched with, so only the missing ones need a batch.
+    ordered = sorted(
+        (job for job in jobs.items() if drawn_at_random or job[0] not in done),
+        key=lambda job: (-len(job[1][0]), _key(model_id, settings, job[1][0], 0), job[1][1]),
+    )
+    batches = [ordered[start : start + batch_size] for start in range(0, len(ordered), batch_size)]
+    waiting = [batch for batch in batches if any(key not in done for key, _ in batch)]
+    if waiting:
+        model = load_model()
+        total = sum(map(len, waiting))
+        with open_journal(journal) as file, tqdm(total=total, unit="summary", smoothing=0) as bar:
+            finished = 0
+            for batch in waiting:
+                token_ids, draws = [prompt for _, (prompt, _) in batch], [draw for _, (_, draw) in batch]
+                texts = generate_batch(model, tokenizer, token_ids, settings, bar.update, draws)
+                for (key, _), generated in zip(batch, texts, strict=True):
+                    if key not in done:
+                        append_journal(file, {"key": key, "generated": vars(generated)})
+                    done[key] = generated
+                finished += len(batch)
+                bar.update(finished - bar.n)
+    return [[done[key] for key in row] for row in keys], found
+
+
+def _key(model_id: str, settings: GenerationSettings, prompt: Sequence[int], draw: int) -> str:
+    """What a text is found by in the journal. The first of several samples has the key of an only one."""
+    numbered = f"\0{draw}" if draw else ""
+    return sha256_text(f"{model_id}\0{settings}\0{list(prompt)}{numbered}")
 
 
 def generate_batch(
@@ -74,10 +113,12 @@ def generate_batch(
     prompts: Sequence[Sequence[int]],
     settings: GenerationSettings,
     on_finished: Callable[[int], object] = lambda count: None,
+    draws: Sequence[int] = (),
 ) -> list[Generated]:
     """Generate for one left-padded batch; every text ends at its own EOS or at ``max_new_tokens``.
 
-    ``on_finished`` is told, while the batch runs, how many more of its texts have ended.
+    ``on_finished`` is told, while the batch runs, how many more of its texts have ended. ``draws`` numbers the samples
+    of a prompt, so that two batches of the same prompts draw different ones.
     """
     import torch
     from transformers import GenerationConfig, StoppingCriteriaList, set_seed
@@ -111,7 +152,8 @@ def generate_batch(
             ended = now
         return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)  # stops nothing itself
 
-    set_seed(int(sha256_text(f"{settings.seed}\0{[list(p) for p in prompts]}")[:8], 16))
+    numbered = f"\0{list(draws)}" if any(draws) else ""
+    set_seed(int(sha256_text(f"{settings.seed}\0{[list(p) for p in prompts]}{numbered}")[:8], 16))
     model.eval()
     with torch.inference_mode():
         output = model.generate(
