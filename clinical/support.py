@@ -23,6 +23,7 @@ from clinical.note_reading import Note, Readings, read_note
 from clinical.numbers import same_amount
 from clinical.rewording import akin, wider_words
 from clinical.sentences import Span, word_key, word_spans
+from clinical.trends import Trend, contrary_trend, find_trends, outdated_value
 
 SUPPORTED, UNSUPPORTED, CONTRADICTED, UNKNOWN = "supported", "unsupported", "contradicted", "unknown"
 FLAGGED = (UNSUPPORTED, CONTRADICTED)
@@ -63,7 +64,8 @@ def screen(note: str, summary: str) -> list[ScreenedClaim]:
     verdicts = [_verdict(claim, known, summary) for claim in extract_claims(summary)]
     reversals = [verdict for change in find_changes(summary) if (verdict := _reversal(change, known, summary))]
     services = [verdict for mention in find_mentions(summary) if (verdict := _unknown_service(mention, known, summary))]
-    return sorted([*verdicts, *reversals, *services], key=lambda verdict: (verdict.start, verdict.end))
+    trends = [verdict for trend in find_trends(summary) if (verdict := _contrary_trend(trend, known))]
+    return sorted([*verdicts, *reversals, *services, *trends], key=lambda verdict: (verdict.start, verdict.end))
 
 
 def unsupported_claims(note: str, summary: str) -> list[ScreenedClaim]:
@@ -74,10 +76,13 @@ def unsupported_claims(note: str, summary: str) -> list[ScreenedClaim]:
 def _verdict(claim: Claim, note: Readings, summary: str) -> ScreenedClaim:
     """By the note with its shorthand written out; a claim that this does not support may still stand there as it is."""
     kind, verdict, found = _judge(claim, note.full)
+    outdated = outdated_value(claim, summary, note.full.text) if verdict == SUPPORTED else None
+    if outdated:
+        kind, verdict, found = claim.type, CONTRADICTED, outdated
     evidence = note.written.origin(found.start, found.end) if found else None
     if verdict in FLAGGED and note.full is not note.plain:
         plain_kind, plain_verdict, plain_found = _judge(claim, note.plain)
-        if plain_verdict == SUPPORTED:
+        if plain_verdict == SUPPORTED and not outdated:
             kind, verdict = plain_kind, plain_verdict
             evidence = Span(plain_found.start, plain_found.end) if plain_found else None
     if evidence is None and verdict in FLAGGED:
@@ -97,6 +102,17 @@ def _reversal(change: Change, note: Readings, summary: str) -> ScreenedClaim | N
     evidence = note.written.origin(contrary.start, contrary.end)
     words = summary[change.start : change.end]
     return ScreenedClaim(change.start, change.end, words, kind, CONTRADICTED, evidence)
+
+
+def _contrary_trend(trend: Trend, note: Readings, summary: str) -> ScreenedClaim | None:
+    """A value or a dose is said to have gone up that the note says went down, or the reverse."""
+    found = contrary_trend(trend, note.full.text)
+    if found is None:
+        return None
+    words = summary[trend.start : trend.end]
+    return ScreenedClaim(
+        trend.start, trend.end, words, trend.type, CONTRADICTED, note.written.origin(found.start, found.end)
+    )
 
 
 def _unknown_service(mention: Mention, note: Readings, summary: str) -> ScreenedClaim | None:
