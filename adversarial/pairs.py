@@ -116,7 +116,7 @@ def make_negatives(
             outcome.refuse(LABELLED, reason, text)
         elif text not in texts:
             texts.add(text)
-            edits = _difference(row.summary, text, type_ or "unlabelled")
+            edits = word_edits(row.summary, text, type_ or "unlabelled")
             severity = SEVERITIES[min(len(edits), max(SEVERITIES))]
             outcome.negatives.append(Negative(text, LABELLED, edits, severity))
     return outcome
@@ -179,7 +179,7 @@ def _combine(row: Factual, accepted: Sequence[Proposal], index: int, size: int) 
     return Negative(apply_edits(row.summary, edits), strategy, tuple(edits), SEVERITIES[len(parts)])
 
 
-def _difference(chosen: str, rejected: str, type_: str) -> tuple[Edit, ...]:
+def word_edits(chosen: str, rejected: str, type_: str) -> tuple[Edit, ...]:
     """The edits from one text to the other, word by word, for negatives that came ready-made."""
     old, new = _WORD_AND_SPACE.findall(chosen), _WORD_AND_SPACE.findall(rejected)
     starts = [0, *accumulate(map(len, old))]
