@@ -281,6 +281,6 @@ def test_labelled_negatives_get_their_edits_from_the_difference():
 
 @given(chosen=st.text("ab ,.\n", max_size=40), rejected=st.text("ab ,.\n", max_size=40))
 def test_any_difference_rebuilds_the_text(chosen, rejected):
-    from adversarial.pairs import _difference
+    from adversarial.pairs import word_edits
 
-    assert apply_edits(chosen, _difference(chosen, rejected, "x")) == rejected
+    assert apply_edits(chosen, word_edits(chosen, rejected, "x")) == rejected
