@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from adversarial.frames import match_frame
+from adversarial.opposites import COURSE_WORD, LEVEL_WORD
 from clinical.claims import NUMBER, Claim, extract_claims
+from clinical.mentions import find_mentions
 from clinical.sentences import Span, sentence_spans
 
 _SEX_WORDS = re.compile(
     r"\b(?:(he|his|him|man|male|gentleman|boy)|(she|her|hers|woman|female|lady|girl))\b", re.IGNORECASE
 )
+TURNED = (COURSE_WORD, LEVEL_WORD)  # counted, so that each way is turned into the other equally often
 _RING = 2**64
 
 
@@ -62,7 +65,9 @@ def collect_donors(factual: Iterable[tuple[str, str]]) -> Donors:
     frames: Counter[str] = Counter()
     for note, summary in factual:
         claims = extract_claims(summary)
-        words.update(claim.text.lower() for claim in claims)
+        words.update(mention.text.lower() for mention in find_mentions(summary))
+        words.update(claim.text.lower() for claim in claims if not claim.concept)
+        words.update(match[0].lower() for words_of in TURNED for match in words_of.finditer(summary))
         for claim in claims:
             if claim.quantity and not claim.quantity.implied:
                 amounts[amount_key(claim)][summary[claim.start : claim.quantity.number_end]] += 1

@@ -6,6 +6,7 @@ import csv
 import re
 from functools import cache
 
+from adversarial.donors import sexes_of
 from adversarial.edits import Edit, replace_span
 from clinical.lexicon import DATA_DIR
 
@@ -60,6 +61,11 @@ def sex_of(name: str) -> str:
     """The sex that alone can have or need what is named: male, female, or empty."""
     words = f" {re.sub(r'[^a-z-]+', ' ', name.lower())} "
     return next((sex for word, sex in _sexed().items() if f" {word} " in words), "")
+
+
+def sexes_fit(summary: str, sex: str) -> bool:
+    """Whether what only one sex can have may stand in a summary, by the sexes that its words tell."""
+    return not sex or sexes_of(summary) <= {sex}
 
 
 @cache

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from typing import NamedTuple
 
-from adversarial import fabrication, negation, swaps
+from adversarial import amounts, directions, exchange, fabrication, names, negation, sides
 from adversarial.donors import Donors
 from adversarial.edits import Edit, Proposal, apply_edits
 from clinical.claims import CONDITION, DEMOGRAPHICS, DOSE, MEDICATION, NUMBER, PROCEDURE, TIME
@@ -23,15 +23,29 @@ class Operator(NamedTuple):
 
 
 OPERATORS: tuple[Operator, ...] = (
-    Operator("swap_medication", swaps.FAMILY, swaps.swap_name(MEDICATION, "swap_medication")),
-    Operator("swap_condition", swaps.FAMILY, swaps.swap_name(CONDITION, "swap_condition")),
-    Operator("swap_procedure", swaps.FAMILY, swaps.swap_name(PROCEDURE, "swap_procedure")),
-    Operator("swap_side", swaps.FAMILY, swaps.swap_side),
-    Operator("swap_dose", swaps.FAMILY, swaps.swap_amount(DOSE, "swap_dose")),
-    Operator("swap_frequency", swaps.FAMILY, swaps.swap_frequency),
-    Operator("swap_number", swaps.FAMILY, swaps.swap_amount(NUMBER, "swap_number")),
-    Operator("swap_duration", swaps.FAMILY, swaps.swap_amount(TIME, "swap_duration")),
-    Operator("swap_age", swaps.FAMILY, swaps.swap_amount(DEMOGRAPHICS, "swap_age")),
+    Operator("swap_medication", names.FAMILY, names.swap_name(MEDICATION, "swap_medication")),
+    Operator("swap_condition", names.FAMILY, names.swap_name(CONDITION, "swap_condition")),
+    Operator("swap_procedure", names.FAMILY, names.swap_name(PROCEDURE, "swap_procedure")),
+    Operator("swap_service", names.FAMILY, names.swap_service),
+    Operator("swap_side", names.FAMILY, sides.swap_side),
+    Operator("swap_dose", names.FAMILY, amounts.swap_amount(DOSE, "swap_dose")),
+    Operator("swap_frequency", names.FAMILY, amounts.swap_frequency),
+    Operator("swap_number", names.FAMILY, amounts.swap_amount(NUMBER, "swap_number")),
+    Operator("swap_duration", names.FAMILY, amounts.swap_amount(TIME, "swap_duration")),
+    Operator("swap_age", names.FAMILY, amounts.swap_amount(DEMOGRAPHICS, "swap_age")),
+    Operator("turn_level", names.FAMILY, directions.turn_level),
+    Operator("turn_course", exchange.FAMILY, directions.turn_course),
+    *(
+        Operator(propose.__name__, exchange.FAMILY, propose)
+        for propose in (
+            exchange.exchange_doses,
+            exchange.exchange_values,
+            exchange.exchange_old_for_new,
+            exchange.exchange_medicines,
+            exchange.exchange_findings,
+            exchange.exchange_conditions,
+        )
+    ),
     Operator("affirm_denied", negation.FAMILY, negation.affirm),
     Operator("deny_reported", negation.FAMILY, negation.negate),
     Operator("exchange_sentence", fabrication.FAMILY, fabrication.exchange_sentence),
