@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 
+from adversarial.clauses import clause_spans
 from adversarial.frames import match_frame
 from adversarial.opposites import COURSE_WORD, LEVEL_WORD
 from clinical.claims import NUMBER, Claim, extract_claims
@@ -48,6 +49,8 @@ class Donors:
     def sentences(self, rng: random.Random, kinds: tuple[str, ...]) -> Iterator[DonorSentence]:
         """Sentences that make claims of these kinds, from a random point of a hash ring onwards, each once.
 
+        With a link before the kinds, clauses that follow this link: ("; ", "number").
+
         Consistent hashing: a summary more or less in the corpus changes what other rows draw only where its
         sentence comes first.
         """
@@ -79,6 +82,11 @@ def collect_donors(factual: Iterable[tuple[str, str]]) -> Donors:
             kinds = sentence_kinds(claims, span)
             if kinds and text[-1:] in ".!" and text[:1].isupper():
                 sentences[kinds].setdefault(text, DonorSentence(text, note, sexes_of(text)))
+        for clause in clause_spans(summary):
+            kinds = sentence_kinds(claims, clause.span)
+            text = summary[clause.span.start : clause.span.end]
+            if kinds:
+                sentences[(clause.link, *kinds)].setdefault(text, DonorSentence(text, note, sexes_of(text)))
     rings = {}
     for kinds, found in sentences.items():
         placed = sorted((_place(text), text) for text in found)

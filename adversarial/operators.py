@@ -48,6 +48,7 @@ OPERATORS: tuple[Operator, ...] = (
     ),
     Operator("affirm_denied", negation.FAMILY, negation.affirm),
     Operator("deny_reported", negation.FAMILY, negation.negate),
+    Operator("exchange_clause", fabrication.FAMILY, fabrication.exchange_clause),
     Operator("exchange_sentence", fabrication.FAMILY, fabrication.exchange_sentence),
 )
 FAMILIES: tuple[str, ...] = tuple(dict.fromkeys(operator.family for operator in OPERATORS))
