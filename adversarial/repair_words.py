@@ -1,0 +1,123 @@
+"""The wordings that a repair exchanges, as data: changes of a medicine, sexes, frequencies, denials, certainty."""
+
+from __future__ import annotations
+
+# Each row: (the words to find, what the opposite of them is). The first row that matches wins, so longer ones come
+# first.
+STOPPED_FOR_STARTED: tuple[tuple[str, str], ...] = (
+    (r"(?<=\bhe )(?:started|began|commenced) on", "came off"),
+    (r"(?<=\bthey )(?:started|began|commenced) on", "came off"),
+    (r"(?:newly )?(?:started|begun|commenced|initiated|placed|put) on(?! hold)", "taken off"),
+    (r"(?:was|is|were|are) newly on", "was taken off"),
+    (r"newly on", "off"),
+    (r"(?<=\bis )(?:newly )?prescribed(?= [a-z0-9])(?! for| owing| due| because)", "taken off"),
+    (r"(?<=\bwas )(?:newly )?prescribed(?= [a-z0-9])(?! for| owing| due| because)", "taken off"),
+    (r"(?:added|introduced|prescribed) (?:to|into) (?:his|her|their|the) regimen", "stopped"),
+    (r"(?:newly )?(?:started|began|begun|initiated|added|introduced|commenced|prescribed)", "stopped"),
+    (r"(?:starts|begins|initiates|adds|introduces|commences|prescribes)", "stops"),
+    (r"(?:starting|beginning|initiating|adding|introducing|commencing|prescribing)", "stopping"),
+    (r"initiation of", "discontinuation of"),
+    (r"(?:start|begin|initiate|add|introduce|commence|prescribe)", "stop"),
+)
+STARTED_FOR_STOPPED: tuple[tuple[str, str], ...] = (
+    (r"a (?:hold|pause) (?:on|in)", "initiation of"),
+    (r"(?:put |placed )?on hold", "started"),
+    (r"taken off", "started on"),
+    (r"(?:comes|goes) off", "starts"),
+    (r"(?:came|went) off", "started"),
+    (r"coming off", "starting"),
+    (r"no longer on", "newly on"),
+    (r"no longer (?:takes|uses)", "now takes"),
+    (
+        r"(?:stopped|discontinued|held back|held|withheld|paused|suspended|ceased|withdrawn|withdrew|interrupted)",
+        "started",
+    ),
+    (r"(?:stops|discontinues|holds|withholds|pauses|suspends|ceases|withdraws|interrupts)", "starts"),
+    (r"(?:stopping|discontinuing|holding|withholding|pausing|suspending|ceasing|interrupting)", "starting"),
+    (r"discontinuation of", "initiation of"),
+    (r"(?:stop|discontinue|hold|withhold|pause|suspend|cease|interrupt)", "start"),
+    (r"off", "newly on"),
+)
+LOWERED_FOR_RAISED: tuple[tuple[str, str], ...] = (
+    (r"went up on", "went down on"),
+    (r"goes up on", "goes down on"),
+    (r"going up on", "going down on"),
+    (r"stepped up", "stepped down"),
+    (r"turned up", "turned down"),
+    (r"(?:increased|raised|up-?titrated|escalated)", "lowered"),
+    (r"(?:increases|raises|up-?titrates|escalates)", "lowers"),
+    (r"(?:increasing|raising|up-?titrating|escalating)", "lowering"),
+    (r"(?:increase|raise|up-?titrate|escalate)", "decrease"),
+)
+RAISED_FOR_LOWERED: tuple[tuple[str, str], ...] = (
+    (r"went down on", "went up on"),
+    (r"goes down on", "goes up on"),
+    (r"going down on", "going up on"),
+    (r"stepped down", "stepped up"),
+    (r"turned down", "turned up"),
+    (r"scaled back", "raised"),
+    (r"(?:decreased|reduced|lowered|tapered|down-?titrated|cut)", "increased"),
+    (r"(?:decreases|reduces|lowers|tapers|cuts)", "increases"),
+    (r"(?:decreasing|reducing|lowering|tapering|cutting)", "increasing"),
+    (r"(?:reduction|decrease|reduce|lower|taper)", "increase"),
+)
+# What a person is called; a pronoun follows the noun, or the sentence contradicts itself.
+OTHER_SEX: dict[str, str] = {
+    **{"man": "woman", "male": "female", "gentleman": "lady", "boy": "girl"},
+    **{"woman": "man", "female": "male", "lady": "gentleman", "girl": "boy"},
+}
+# "her" is both: his before a noun, him elsewhere.
+OTHER_PRONOUN: dict[str, str] = {
+    "he": "she",
+    "she": "he",
+    "his": "her",
+    "him": "her",
+    "himself": "herself",
+    "herself": "himself",
+}
+MALE_PRONOUNS, FEMALE_PRONOUNS = ("he", "his", "him", "himself"), ("she", "her", "herself")
+# How often a day, in the wordings that summaries use: the same column is the same style.
+FREQUENCY_STYLES: dict[str, tuple[str, ...]] = {
+    "once daily": ("once daily", "daily", "once a day", "every day", "QD"),
+    "twice daily": ("twice daily", "twice daily", "twice a day", "twice a day", "BID"),
+    "three times daily": ("three times daily", "three times daily", "three times a day", "three times a day", "TID"),
+    "four times daily": ("four times daily", "four times daily", "four times a day", "four times a day", "QID"),
+    "six times daily": ("six times daily", "six times daily", "six times a day", "six times a day", "every 4 hours"),
+    "once weekly": ("once weekly", "weekly", "once a week", "every week", "once weekly"),
+}
+# What makes a report of a denial, and a denial of a report: tried on the words right before the name.
+REPORT_FOR_DENIAL: tuple[tuple[str, str], ...] = (
+    (r"no longer any ", ""),
+    (r"\bthere was no ", "there was "),
+    (r"\b(?:did|does) not (?:have|report|mention) (?:any |an? )?", "had "),
+    (r"\bdenied (?:any |having (?:any )?)?", "reported "),
+    (r"\bdenies (?:any |having (?:any )?)?", "reports "),
+    (r"\bdenying (?:any )?", "reporting "),
+    (r"\bwithout (?:any )?", "with "),
+    (r"\bnegative for ", "positive for "),
+    (r"\bno (?:associated |evidence of |signs? of |history of )?", ""),
+)
+DENIAL_FOR_REPORT: tuple[tuple[str, str], ...] = (
+    (
+        r"\b(had|has|have|having|with) (?:an? |some )?((?:history|diagnosis) of )(?:an? )?",
+        r"\1 no \2",
+    ),
+    (
+        r"\b(had|has|have|having|with|showed|shows|showing|found|revealed|there was|there were) (?:an? |some |also )?",
+        r"\1 no ",
+    ),
+    (r"\b(?:was|were) found to have (?:an? |some )?", "had no "),
+    (r"\breported (?:an? |some |also )?", "denied "),
+    (r"\breports (?:an? |some |also )?", "denies "),
+    (r"\breporting (?:an? |some )?", "denying "),
+    (r"\bcomplained of (?:an? )?", "denied "),
+    (r"\bpositive for ", "negative for "),
+    (r"\baccompanied by (?:an? )?", "without "),
+)
+# A diagnosis that the note only suspects.
+SUSPECTED_FOR_CONFIRMED: tuple[tuple[str, str], ...] = (
+    (r"\bturned out to (?:be|have)\b", "was thought to have"),
+    (r"\bturns out to (?:be|have)\b", "is thought to have"),
+    (r"\b(?:confirmed|established|proven)\b", "suspected"),
+    (r"\b(?:definite|final)\b", "presumed"),
+)
