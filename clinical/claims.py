@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
+from itertools import accumulate, islice
 
 from clinical import mentions as lexicon
 from clinical.assertion import AFFIRMED, FAMILY, LISTED, NEGATED, PATIENT, SentenceAssertions
 from clinical.mentions import Concept, Mention, find_mentions
 from clinical.numbers import Frequency, Quantity, find_frequencies, find_quantities
-from clinical.sentences import Span, sentence_spans, word_key
+from clinical.sentences import Span, sentence_spans, separable_parts, word_key
 
 # The kinds of claims. A symptom or sign counts as a condition, as in the published error taxonomies.
 MEDICATION, CONDITION, PROCEDURE = "medication", "condition", "procedure"
@@ -87,10 +87,31 @@ class Claim:
     tentative: bool = False  # a diagnosis: suspected, likely, not yet confirmed
     confirmed: bool = False  # a diagnosis: confirmed, turned out to have
 
+    def moved(self, distance: int) -> Claim:
+        """The same claim, ``distance`` characters further on."""
+        return Claim(
+            self.start + distance,
+            self.end + distance,
+            self.text,
+            self.type,
+            self.concept,
+            self.polarity,
+            self.subject,
+            self.quantity.moved(distance) if self.quantity else None,
+            self.value,
+            self.about,
+            self.tentative,
+            self.confirmed,
+        )
 
-@lru_cache(maxsize=512)  # a note is compared with several summaries, one after the other
+
+@lru_cache(maxsize=2048)  # a note is compared with several summaries, and those share most of their sentences
 def extract_claims(text: str) -> tuple[Claim, ...]:
     """All claims of a text in order of their position."""
+    parts = separable_parts(text)
+    if len(parts) > 1:
+        starts = accumulate(map(len, parts), initial=0)
+        return tuple(c.moved(start) for part, start in zip(parts, starts, strict=False) for c in extract_claims(part))
     mentions, quantities, frequencies = find_mentions(text), find_quantities(text), find_frequencies(text)
     claims = [
         Claim(

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from clinical.lexicon import load_lexicon
-from clinical.sentences import Span, word_key, word_spans
+from clinical.sentences import Span, separable_parts, word_key, word_spans
 
 DRUG, CONDITION, FINDING, LAB, PROCEDURE = "drug", "condition", "finding", "lab", "procedure"
 IMAGING_FINDING = "imaging finding"  # apart from symptoms and signs, which a patient has without any study
@@ -44,6 +44,10 @@ class Mention:
     end: int
     text: str
     concept: Concept
+
+    def moved(self, distance: int) -> Mention:
+        """The same mention, ``distance`` characters further on."""
+        return Mention(self.start + distance, self.end + distance, self.text, self.concept)
 
 
 @dataclass(frozen=True)
@@ -97,8 +101,12 @@ def find_mentions(text: str) -> list[Mention]:
     return list(_mentions(text))
 
 
-@lru_cache(maxsize=512)  # a note is read for its claims, its shorthand and its changes, then with several summaries
+@lru_cache(maxsize=2048)  # a note is read several times, and so are the sentences that its summaries share
 def _mentions(text: str) -> tuple[Mention, ...]:
+    parts = separable_parts(text)
+    if len(parts) > 1:
+        starts = accumulate(map(len, parts), initial=0)
+        return tuple(m.moved(start) for part, start in zip(parts, starts, strict=False) for m in _mentions(part))
     spans = word_spans(text)
     keys = [word_key(text[span.start : span.end]) for span in spans]
     mentions = []

@@ -103,6 +103,18 @@ class Quantity:
         """What the unit measures (time, mass, ...); empty without a unit."""
         return UNITS[self.unit][0] if self.unit else ""
 
+    def moved(self, distance: int) -> Quantity:
+        """The same quantity, ``distance`` characters further on."""
+        return Quantity(
+            self.start + distance,
+            self.end + distance,
+            self.values,
+            self.unit,
+            self.is_age,
+            self.implied,
+            self.number_end + distance if self.number_end else 0,
+        )
+
 
 @dataclass(frozen=True)
 class Frequency:

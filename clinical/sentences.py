@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 # A line ends a sentence, except where the next one goes on in small letters (hard-wrapped text).
 _END = re.compile(r"[.!?]+[\"')\]]*(?=\s|$)|\n(?!\s*[a-z])|\n\s*\n")
 # A full stop ends no sentence after a title or a dotted abbreviation (Dr. Lee, b.i.d., p.m.).
 _ABBREVIATION = re.compile(r"\b(?:Dr|Mr|Mrs|Ms|St|vs|e\.g|i\.e|[a-z]\.[a-z])$")
+# Between two sentences that can be read apart: no name (H. pylori), date (in May. 5 mg), list number or answer to a
+# question goes from one to the other, since a full stop, then a capital letter stand between whole words.
+_BETWEEN_PARTS = re.compile(
+    r"(?:(?<=[A-Za-z]{2})|(?<=\d\d)|(?<=\d\.\d)|(?<=[%)]))(?<!\bDr)(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bSt)(?<!\bvs)"
+    r"\.\s+(?=[A-Z])"
+)
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:['’][a-z]{1,2}\b)?|\d+(?:[.,]\d+)*")
 
 
@@ -37,11 +45,22 @@ def sentence_spans(text: str) -> list[Span]:
     return spans
 
 
+def separable_parts(text: str) -> list[str]:
+    """The text cut where what stands before and after can be read apart; joined, the parts are the text again.
+
+    A part is a sentence or several. What a part names and claims is the same within the text and alone, so that it
+    can be looked up instead of read again: most texts that are compared differ in one sentence.
+    """
+    cuts = [0, *(match.end() for match in _BETWEEN_PARTS.finditer(text)), len(text)]
+    return [text[start:end] for start, end in pairwise(cuts)]
+
+
 def word_spans(text: str) -> list[Span]:
     """Words and numbers of a text; hyphens and slashes stand between words."""
     return [Span(match.start(), match.end()) for match in _WORD.finditer(text)]
 
 
+@lru_cache(maxsize=2**16)  # more than a corpus has words, and bounded for a hostile one
 def word_key(word: str) -> str:
     """A word as it is compared: lower case, without possessive or plural ending."""
     key = word.lower().replace("’", "'").removesuffix("'s")
