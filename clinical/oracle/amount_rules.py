@@ -23,7 +23,8 @@ _UNIT_OWNERS = {
     "°F": "temperature",
     "kg/m2": "body mass index",
 }
-_ACROSS_UNITS = 0.08  # four weeks are a month
+_ACROSS_UNITS = 0.08  # four weeks are a month, 13 days two weeks
+_EXACT_UNITS = ("hour", "day", "week")  # a week is 7 days; a month is no fixed number of weeks
 _ABOUT = 0.25
 _FUTURE = frozenset(["in", "within", "after"])
 _DOSE_UNITS = ("mass", "unit", "mEq", "tablet")
@@ -352,7 +353,10 @@ def same_time(time: Time, amount: Amount) -> bool:
         return claimed[0] >= stated * 0.999 and claimed[0] <= 2 * stated
     if same_unit:
         return float(time.n) in quantity.values
-    return any(abs(stated - one) <= _ACROSS_UNITS * stated for one in claimed)
+    finer = in_days(1, quantity.unit) < in_days(1, time.unit)
+    exact = finer and quantity.unit in _EXACT_UNITS and time.unit.rstrip("s") in _EXACT_UNITS  # 2 weeks are not 13 days
+    share = 0.001 if exact else _ACROSS_UNITS
+    return any(abs(stated - one) <= share * stated for one in claimed)
 
 
 def _time_owners(sentence: Sentence, amount: Amount) -> list[Mention]:

@@ -178,6 +178,7 @@ def _takes_over(sentence: Sentence, cue: Cue) -> bool:
         "receives",
         "received",
         "takes",
+        "took",
         "has",
         "given",
         "used",

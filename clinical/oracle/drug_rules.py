@@ -8,7 +8,7 @@ from clinical.oracle import claims as c
 from clinical.oracle.claims import Bench
 from clinical.oracle.sentence import Amount, Mention, Sentence
 from clinical.oracle.state import amounts_in
-from clinical.oracle.surface import ADVICE, ALLERGEN, CLASS, DRUG, PROBLEM, classes_of, follows
+from clinical.oracle.surface import ADVICE, ALLERGEN, CLASS, DRUG, PROBLEM, classes_of
 from clinical.oracle.words import Cue, cue_at, forms, tokens_of, words
 from clinical.patient import DrugUse
 
@@ -23,7 +23,6 @@ _CHANGES_FITTING = {
     "adjusted": ("increased", "decreased"),
 }
 _SOMEONE = frozenset(["he", "she", "patient", "advised", "instructed", "counseled"])
-_COMING = frozenset(["attended", "attends", "came", "comes", "presented", "presents", "seen", "arrived"])
 _NEGATED_CHANGE = {"continued": ("stopped", "held"), "started": (), "stopped": ("continued",), "held": ("continued",)}
 
 
@@ -118,8 +117,12 @@ def _is_dose_of_start(mention: Mention, value: str, uses: list[DrugUse]) -> bool
 
 
 def _is_negated(sentence: Sentence, cue: Cue) -> bool:
-    before = sentence.between(max(0, cue.first - 2), cue.first)
-    return "not" in before or "never" in before
+    first = max(0, cue.first - 2)
+    before = sentence.between(first, cue.first)
+    return (
+        bool({"not", "never"} & set(before))
+        and "," not in sentence.text[sentence.tokens[first].start : sentence.tokens[cue.first].start]
+    )
 
 
 def _is_allergen(bench: Bench, mention: Mention) -> bool:
@@ -255,6 +258,8 @@ def judge_use_word(bench: Bench, sentence: Sentence, cue: Cue) -> bool:
     owner = ahead or near
     if near and owner is near and _SOMEONE & set(sentence.between(near.end, cue.first)):
         return False  # after spironolactone was begun, he weighs himself every day
+    if near and owner is near and any(near.end <= c.first < cue.first for c in sentence.cues_of("alcohol")):
+        return False  # naproxen is begun, and alcohol use is daily
     if owner is None or sentence.clauses[owner.first] != sentence.clauses[cue.first]:
         return False
     uses = uses_of(bench, owner)
@@ -307,32 +312,3 @@ def _same_use(claimed: str, stated: set[str]) -> bool:
     if claimed in stated:
         return True
     return any({claimed, one} == set(pair) for pair in words()["frequency_same"] for one in stated)
-
-
-def judge_reason(bench: Bench, sentence: Sentence, cue: Cue) -> None:
-    """Why a drug was changed: "stopped because of hyperkalemia"."""
-    problem = next((m for m in sentence.mentions if m.first >= cue.end), None)
-    if problem is None or not problem.is_a(PROBLEM) or problem.first - cue.end > 3:
-        return
-    drugs = [
-        m for m in sentence.mentions if m.end <= cue.first and sentence.clauses[m.first] == sentence.clauses[cue.first]
-    ]
-    if not drugs or not drugs[-1].is_drug:
-        return
-    drug = drugs[-1]
-    changed = any(drug.end <= change.first < cue.first for _, change in drug.changes)
-    if _COMING & set(sentence.between(drug.end, cue.first)):
-        return  # "with losartan raised, this man attended because of fatigue"
-    if not changed and "," in sentence.text[drug.stop : sentence.tokens[cue.first].start]:
-        return  # "starting tamsulosin, she attends because of flank pain"
-    uses = uses_of(bench, drug)
-    start, stop = sentence.tokens[cue.first].start, problem.stop
-    if not uses:
-        return
-    names = problem.named.names_of(PROBLEM)
-    reasons = [use.reason for use in uses if use.reason]
-    if any(follows(reason, name) for reason in reasons for name in names):
-        bench.add(sentence, start, stop, c.CAUSALITY, c.RIGHT, f"drugs: {uses[0].name} reason")
-    elif "cause_strict" in cue.senses and drug.changes:
-        verdict, told = (c.WRONG, f"the reason is {reasons[0]}") if reasons else (c.INVENTED, "no reason is stated")
-        bench.add(sentence, start, stop, c.CAUSALITY, verdict, f"drugs: {uses[0].name} reason", told)

@@ -7,6 +7,7 @@ import re
 from clinical.oracle import claims as c
 from clinical.oracle.claims import Bench
 from clinical.oracle.levels import level_claim
+from clinical.oracle.role_rules import role_error
 from clinical.oracle.sentence import Mention, Sentence
 from clinical.oracle.state import PATIENT, Known, ProblemFact
 from clinical.oracle.surface import PROBLEM, PROCEDURE, follows, word_bags
@@ -117,6 +118,8 @@ def _judge_present(
     problem = _certainty_error(bench, sentence, mention, present) or _status_error(mention, present)
     if problem:
         bench.add_mention(sentence, mention, c.CERTAINTY, c.WRONG, best.key, problem)
+    elif misplaced := role_error(bench.known, sentence, mention, present):
+        bench.add_mention(sentence, mention, c.ROLE, c.WRONG, best.key, misplaced)
     else:
         bench.add_mention(sentence, mention, c.CONDITION, c.RIGHT, best.key)
         bench.stated.update(fact.key for fact in present)
@@ -283,27 +286,6 @@ def judge_confirmation(bench: Bench, sentence: Sentence) -> None:
     for match in _DIAGNOSIS_CONFIRMED.finditer(sentence.text):
         if diagnosis and diagnosis.certainty == "suspected":
             bench.add(sentence, *match.span(), c.CERTAINTY, c.WRONG, "diagnosis", "it is only suspected")
-
-
-def judge_cause(bench: Bench, sentence: Sentence, cue: Cue) -> None:
-    """One problem said to come of another, or of a drug: only a diagnosis may explain symptoms, signs and values."""
-    effect = next((m for m in reversed(sentence.mentions) if m.end <= cue.first), None)
-    cause = next((m for m in sentence.mentions if m.first >= cue.end), None)
-    if effect is None or cause is None or cue.first - effect.end > 3 or cause.first - cue.end > 3:
-        return
-    if "," in sentence.text[effect.stop : cause.start]:
-        return
-    effects = bench.known.about(effect.named.names_of(PROBLEM))
-    start, stop = sentence.tokens[cue.first].start, cause.stop
-    if not effect.is_a(PROBLEM) or effect.absent or effect.who != PATIENT or not effects:
-        return
-    reasons = [fact for fact in bench.known.about(cause.named.names_of(PROBLEM)) if fact.present]
-    if cause.is_drug:
-        bench.add(sentence, start, stop, c.CAUSALITY, c.INVENTED, effects[0].key, "no such cause is stated")
-    elif any(fact.field == "diagnosis" for fact in reasons) and {fact.field for fact in effects} != {"problems"}:
-        bench.add(sentence, start, stop, c.CAUSALITY, c.RIGHT, "diagnosis", "the diagnosis explains it")
-    elif reasons:
-        bench.add(sentence, start, stop, c.CAUSALITY, c.INVENTED, effects[0].key, "no such cause is stated")
 
 
 def _outcome_of(known: Known, present: list[ProblemFact]) -> str | None:

@@ -16,6 +16,7 @@ _PAST_STOPS = frozenset([
     "with", "who", "presents", "presented", "presenting", "for", "complaining", "on", "admitted", "now", "comes",
     "came", "seen", "returns", "after", "whose",
 ])  # fmt: skip
+_RELATING = frozenset(["which", "that", "since", "in", "the", "past", "is", "was", "now", "has", "have"])
 _BY_MEANS = frozenset(["on", "by", "per", "via", "from", "with", "after"])
 _NOT_BETWEEN = frozenset(["and", "or", "with", "without", "showed", "but", "on", "in", "at", "by", "per", "for"])
 _VERBS_OF_RELATIVES = frozenset([
@@ -171,9 +172,15 @@ def _read_past(sentence: Sentence, cue: Cue) -> None:
         if near and not re.search("[,;.]", sentence.gap(cue.end, near.first)):
             setattr(near, kind, True)
         elif kind == "resolved":
-            behind = sentence.list_before(cue.first, [m for m in sentence.mentions if m.is_a(PROBLEM)])
-            for mention in behind[:1]:
+            problems = [m for m in sentence.mentions if m.is_a(PROBLEM)]
+            for mention in sentence.list_before(cue.first, problems)[:1] or _related(sentence, cue, problems):
                 mention.resolved = True
+
+
+def _related(sentence: Sentence, cue: Cue, problems: list[Mention]) -> list[Mention]:
+    """The name that a relative clause or an apposition speaks of: "asthma, which has resolved", "asthma, resolved"."""
+    before = [m for m in problems if m.end <= cue.first]
+    return [m for m in before[-1:] if set(sentence.between(m.end, cue.first)) <= _RELATING]
 
 
 def _is_duration(sentence: Sentence, cue: Cue) -> bool:
@@ -254,8 +261,11 @@ def _read_sides(sentence: Sentence) -> None:
     literal = {at for m in sentence.mentions if m.named.literal for at in range(m.first, m.end)}
     for at, token in enumerate(sentence.tokens):
         side = table.get(token.low)
+        if side is None or at in literal:
+            continue
         following = sentence.tokens[at + 1].low if at + 1 < len(sentence.tokens) else ""
-        if side is None or at in literal or f"{token.low} {following}" in words()["not_a_side"]:
+        closed = bool(following) and bool(sentence.gap(at + 1, at + 1).strip())  # on the left; the assessment was
+        if f"{token.low} {following}" in words()["not_a_side"] and not closed:
             continue
         if token.low == "both" and following != "sides" and not following.endswith("s"):
             continue

@@ -26,6 +26,8 @@ COORDINATION = frozenset([
     "mg", "mcg", "g", "units", "unit",
 ])  # fmt: skip
 
+_IN_LISTS = frozenset(["dose", "doses", "notably", "specifically", "likewise", "type", "kind"])
+
 
 @dataclass(eq=False)
 class Mention:
@@ -212,9 +214,11 @@ class Sentence:
             if self.clauses[at] != clause:
                 return at
             gap = self.gap(at, at) if at else ""
+            low = self.tokens[at].low
+            if at > position and low in ("with", "on") and "," in gap:
+                return at
             if at > position and at not in inside:
-                low = self.tokens[at].low
-                if low in stops or (low in ("with", "on") and "," in gap):
+                if low in stops:
                     return at
                 if low in ("a", "an") and self.tokens[at - 1].low == "and":
                     return at
@@ -245,11 +249,7 @@ class Sentence:
         """The mentions that end right before a token, as one name or a list (fever, chills and cough)."""
         found: list[Mention] = []
         at = position
-        skip = (
-            COORDINATION
-            | BE
-            | frozenset(["dose", "doses", "been", "both", "were", "was", "notably", "specifically", "likewise"])
-        )
+        skip = COORDINATION | BE | _IN_LISTS
         for mention in reversed([m for m in among if m.end <= position]):
             gap_words = self._plain(mention.end, at)
             if not found and (

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from clinical.oracle import claims as c
 from clinical.oracle.amount_rules import judge_amount
+from clinical.oracle.cause_rules import judge_cause, judge_reason
 from clinical.oracle.claims import Bench, Verdict
-from clinical.oracle.drug_rules import judge_drug, judge_reason, judge_use_word
+from clinical.oracle.drug_rules import judge_drug, judge_use_word
 from clinical.oracle.lab_rules import judge_lab
 from clinical.oracle.other_rules import (
     judge_advice,
@@ -15,7 +16,7 @@ from clinical.oracle.other_rules import (
     judge_service,
     judge_sex,
 )
-from clinical.oracle.problem_rules import judge_cause, judge_confirmation, judge_problem
+from clinical.oracle.problem_rules import judge_confirmation, judge_problem
 from clinical.oracle.reading import read
 from clinical.oracle.residue import judge_residue
 from clinical.oracle.sentence import Mention, Sentence
@@ -66,7 +67,6 @@ def _judge_sentence(bench: Bench, sentence: Sentence) -> None:
             judge_use_word(bench, sentence, cue)
         if "cause" in cue.senses:
             judge_reason(bench, sentence, cue)
-        if "cause_strict" in cue.senses:
             judge_cause(bench, sentence, cue)
         judge_cue(bench, sentence, cue)
     for amount in sentence.amounts:
