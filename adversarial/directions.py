@@ -15,6 +15,7 @@ from clinical.claims import NUMBER, Claim, extract_claims
 from clinical.trends import RISING, Trend, find_trends
 
 _REACH = 70  # characters before the numbers in which the word for their course may stand
+_SAYS_A_COURSE = re.compile(r"\b(?:from|to)\b")
 _STOP = re.compile(r"[;.](?:\s|$)|, (?:with|while|and)\b")  # where another statement begins
 
 
@@ -68,6 +69,8 @@ def _turned(summary: str, trend: Trend, rng: random.Random, donors: Donors) -> l
         last = max(trend.old.start, trend.new.start)
         begin = max((stop.end() for stop in _STOP.finditer(summary, window, trend.start)), default=window)
         found = max(COURSE_WORD.finditer(summary, begin, last), key=lambda match: match.start(), default=None)
+        if not found and _SAYS_A_COURSE.search(summary, begin, last):
+            return []  # the word for the course is not known: it would contradict the numbers
     edits: list[Edit] = []
     if found:
         new = _opposite_word(found[0], words, rng, donors)

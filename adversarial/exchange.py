@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 from itertools import combinations
 
@@ -11,7 +12,7 @@ from adversarial.donors import Donors
 from adversarial.edits import Edit, Proposal, proposal, replace_span
 from adversarial.grammar import is_counted, is_plural, replace_name
 from adversarial.names import drugs, is_bound
-from clinical.assertion import AFFIRMED, NEGATED
+from clinical.assertion import AFFIRMED, NEGATED, PATIENT
 from clinical.changes import LOWERED, RAISED, STARTED, STOPPED, Change, find_changes
 from clinical.claims import CONDITION, DOSE, MEDICATION, NEGATION, NUMBER, Claim, extract_claims
 from clinical.mentions import FINDING, related
@@ -19,6 +20,8 @@ from clinical.sentences import Span
 from clinical.trends import find_trends
 
 FAMILY = "role_exchange"
+_FACTOR = 4  # a larger error in a laboratory value is seen without the note
+_SIZED = re.compile(r"\d\s?[cm]m\s+$")  # what was measured is a finding, of no other role
 
 
 def exchange_doses(note: str, summary: str, rng: random.Random, donors: Donors) -> Proposal | None:
@@ -113,19 +116,35 @@ def exchange_findings(note: str, summary: str, rng: random.Random, donors: Donor
 
 
 def exchange_conditions(note: str, summary: str, rng: random.Random, donors: Donors) -> Proposal | None:
-    """The condition of now and one of the past change places: the diagnosis becomes history, history the diagnosis."""
-    found = [c for c in extract_claims(summary) if c.type == CONDITION and c.concept and c.polarity == AFFIRMED]
-    named = [c for c in found if c.concept and c.concept.kind != FINDING and not is_bound(summary, c)]
-    options = []
-    for one, two in combinations(named, 2):
-        if one.concept is two.concept or not one.concept or not two.concept or related(one.concept, two.concept):
-            continue
-        edits = [
-            replace_name(summary, one.start, one.end, two.text, CONDITION),
-            replace_name(summary, two.start, two.end, one.text, CONDITION),
-        ]
-        options.append([edit for edit in edits if edit])
-    return _choose("exchange_conditions", summary, rng, [edits for edits in options if len(edits) == 2])
+    """The diagnosis of now and a condition of the past change places, in the summary or with one of the note."""
+    own = [claim for claim in _conditions(summary) if not is_bound(summary, claim)]
+    in_summary = {claim.concept for claim in extract_claims(summary) if claim.concept}
+    options = [
+        [(one, two.text), (two, one.text)]
+        for one, two in combinations(own, 2)
+        if one.concept and two.concept and one.concept is not two.concept and not related(one.concept, two.concept)
+    ]
+    options += [
+        [(claim, other.concept.name)]
+        for claim in own
+        for other in _conditions(note)
+        if other.concept and other.concept not in in_summary and claim.concept
+        and not related(other.concept, claim.concept)
+    ]  # fmt: skip
+    edits = [[replace_name(summary, c.start, c.end, name, CONDITION) for c, name in option] for option in options]
+    return _choose("exchange_conditions", summary, rng, [[e for e in row if e] for row in edits if all(row)])
+
+
+def _conditions(text: str) -> list[Claim]:
+    return [
+        claim
+        for claim in extract_claims(text)
+        if claim.concept
+        and claim.concept.kind == CONDITION
+        and claim.polarity == AFFIRMED
+        and claim.subject == PATIENT
+        and not _SIZED.search(text[: claim.start][-8:])
+    ]
 
 
 def _choose(operator: str, summary: str, rng: random.Random, options: Sequence[Sequence[Edit]]) -> Proposal | None:
@@ -199,11 +218,13 @@ def _bearable(claim: Claim, new: str) -> bool:
 
 
 def _fits_test(summary: str, claim: Claim, new: str) -> bool:
-    return (
-        new != _number(summary, claim)
-        and possible_value(claim.about, new, _number(summary, claim))
-        and keeps_course(summary, claim, new)
-    )
+    """Whether a test can have a value that is written like, and within a factor of four of, its own."""
+    old = _number(summary, claim)
+    value, before = as_number(new), as_number(old)
+    if new == old or len(new.partition(".")[2]) != len(old.partition(".")[2]) or not value or not before:
+        return False
+    alike = 1 / _FACTOR <= value / before <= _FACTOR
+    return alike and possible_value(claim.about, new, old) and keeps_course(summary, claim, new)
 
 
 def _medicine(summary: str, change: Change) -> Span | None:

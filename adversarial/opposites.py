@@ -16,7 +16,7 @@ COURSES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("increased", "raised", "uptitrated", "titrated up", "stepped up"), ("decreased", "lowered", "reduced")),
     (("increases", "raises"), ("decreases", "lowers", "reduces")),
     (("turned up", "escalated", "titrated upward"), ("turned down", "stepped down", "titrated down")),
-    (("rise",), ("fall", "drop")),
+    (("rise", "increase", "climb"), ("fall", "drop", "decrease", "decline")),
     (("up",), ("down",)),
 )
 LEVELS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
