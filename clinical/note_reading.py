@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from functools import cached_property, lru_cache
 
@@ -55,7 +56,9 @@ class Note:
     def loose_words(self) -> frozenset[str]:
         """The words that belong to no name of the lexicon, as they are compared."""
         named = [(claim.start, claim.end) for claim in self.claims if claim.concept]
-        outside = [w for w in word_spans(self.text) if not any(start <= w.start < end for start, end in named)]
+        ends = [0, *(end for _, end in named)]  # names are in order and do not overlap
+        starts = [start for start, _ in named]
+        outside = [w for w in word_spans(self.text) if w.start >= ends[bisect_right(starts, w.start)]]
         return frozenset(word_key(self.text[w.start : w.end]) for w in outside)
 
     @cached_property
