@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -353,9 +353,10 @@ def _other_sex(sample: Sample, claim: Claim) -> Candidate:
 
 def _other_frequencies(sample: Sample, claim: Claim) -> Iterator[Candidate]:
     """How often the note gives the same medicine, in the summary's style."""
-    styles = FREQUENCY_STYLES.get(claim.value, ())
-    column = next((index for index, words in enumerate(styles) if words.lower() == claim.text.lower()), 0)
-    often: Sequence[str] = [c.value for c in sample.note.frequencies if c.about == claim.about]
-    for value in dict.fromkeys(often):
+    written = claim.text.removesuffix(".")  # the full stop of a sentence, where it ends in TID.
+    styles = [words.lower() for words in FREQUENCY_STYLES.get(claim.value, ())]
+    column = styles.index(written.lower()) if written.lower() in styles else 0
+    often = dict.fromkeys(c.value for c in sample.note.frequencies if c.about == claim.about)
+    for value in often:
         words = FREQUENCY_STYLES[value][column]
-        yield (replace_span(sample.text, claim.start, claim.end, words, claim.type),)
+        yield (replace_span(sample.text, claim.start, claim.start + len(written), words, claim.type),)

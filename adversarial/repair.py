@@ -119,6 +119,7 @@ def _fitting(
         wrong = _wrong(sample.note_text, text)
         if (
             wrong < wrong_before
+            and check_length(text, sample.text) is None
             and not _named_again(before, text)
             and not _slips(text) - _slips(before)
             and _harmless(sample, together, text)
