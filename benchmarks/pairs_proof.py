@@ -25,7 +25,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from adversarial.pairs import note_id
+from adversarial.pairs import LABELLED, note_id
 from clinical.oracle import Verdict, judge
 from clinical.patient import Patient, from_json
 from utils.cli import EXIT_OK, UserError, from_here_or_project, new_parser, positive_int, run_script
@@ -97,7 +97,7 @@ def read_pairs(folder: Path) -> list[dict[str, Any]]:
         except (OSError, ValueError) as error:
             raise UserError(f"{path}: no pairs, one JSON object a line ({error}); make them: {MAKE_PAIRS}") from error
     for number, pair in enumerate(pairs, 1):
-        missing = {"chosen", "rejected", "id", "note_id", "edits", "severity"} - set(pair)
+        missing = {"chosen", "rejected", "id", "note_id", "strategy", "edits", "severity"} - set(pair)
         if missing:
             raise UserError(f"{folder}: pair {number} has no {', '.join(sorted(missing))}; make pairs: {MAKE_PAIRS}")
     if not pairs:
@@ -118,7 +118,9 @@ def read_patients(folder: Path) -> dict[str, Patient]:
 
 
 def kind_of(pair: Mapping[str, Any]) -> str:
-    """The type of the one wrong fact; one kind for all pairs with several, since one of them suffices there."""
+    """The type of the one wrong fact; one kind for all pairs with several, and one for those that Phase 1 labelled."""
+    if pair["strategy"] == LABELLED:
+        return LABELLED
     types = {edit["type"] for edit in pair["edits"]}
     return min(types) if pair["severity"] == "minor" and len(types) == 1 else "several"
 

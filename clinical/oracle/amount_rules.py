@@ -169,9 +169,10 @@ def _judge_size(bench: Bench, sentence: Sentence, amount: Amount) -> None:
     if from_mm is None:
         return
     claimed = quantity.values[0] * from_mm
-    fitting = next((fact for fact in sized if fact.size is not None and abs(fact.size - claimed) < 0.01), None)
     owner = _sized_finding(sentence, amount)
     own = [f for f in sized if owner and any(follows(f.name, name) for name in owner.named.names_of(PROBLEM))]
+    alike = [fact for fact in sized if fact.size is not None and abs(fact.size - claimed) < 0.01]
+    fitting = next((fact for fact in alike if fact in own), alike[0] if alike else None)
     beside = fitting and own and fitting not in own and unread_near(bench, sentence, amount.first, amount.end)
     if beside:
         bench.add(sentence, quantity.start, quantity.end, c.NUMBER, c.UNKNOWN, "size", "of a name that is not read")

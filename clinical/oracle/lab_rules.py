@@ -185,6 +185,12 @@ def _printed(value: Value, role: str) -> list[float]:
     return [number for number in numbers if number is not None]
 
 
+_EARLIER = frozenset(["previously", "earlier", "before", "prior", "initially", "previous", "prev", "baseline"])
+_COMPARED = frozenset(["after", "versus", "vs", "against"])  # 112 after 56
+_HAD_BEEN = (["had", "been"], ["compared", "with"], ["compared", "to"])
+_NOW = frozenset(["now", "reaches", "reached", "currently", "present"])
+
+
 def _role(sentence: Sentence, amount: Amount) -> str:
     clause = sentence.clauses[amount.first]
     near = range(max(0, amount.first - 3), amount.first)
@@ -192,11 +198,11 @@ def _role(sentence: Sentence, amount: Amount) -> str:
     last = amount.end >= len(sentence.tokens)
     after = [] if last or "(" in sentence.gap(amount.end, amount.end) else sentence.between(amount.end, amount.end + 1)
     link = next((word for word in reversed(before) if word in ("from", "to")), None)
-    if link == "from" or {"previously", "earlier", "before", "prior", "initially"} & set(before):
+    if link == "from" or _EARLIER & set(before) or set(before[-1:]) & _COMPARED or before[-2:] in _HAD_BEEN:
         return "earlier"
     if {"previously", "earlier", "before", "initially"} & set(after):
         return "earlier"
-    return "new" if link == "to" else "any"
+    return "new" if link == "to" or set(before[-1:]) & _NOW else "any"
 
 
 def _other_owner(bench: Bench, names: list[str], quantity: Quantity) -> str | None:

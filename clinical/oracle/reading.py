@@ -200,8 +200,8 @@ def _read_relative(sentence: Sentence, cue: Cue) -> None:
             listed = sentence.list_before(behind[-1].end, problems) or behind[-1:]
             if len(listed) > 1 and "," in sentence.text[listed[1].stop : listed[0].start]:
                 listed = listed[:1]
-            for mention in listed:
-                mention.who = who
+            for mention in listed:  # a history of asthma, and stroke in his mother
+                mention.who = mention.who if mention.past and mention is not listed[0] else who
             return
     if cue.end < len(sentence.tokens) and sentence.tokens[cue.end].low in words()["relative_speech"]:
         return  # the wife reports
