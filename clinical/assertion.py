@@ -74,17 +74,23 @@ _DENIED_AFTER = re.compile(
 )
 _SEVERAL = re.compile(r"\s*(?:\(|:|-|–)?\s*(?:are|were|have|both|all)\b|\s*:", _FLAGS)
 _TENTATIVE_BEFORE = re.compile(
-    r"(?:\b(?:suspect(?:s|ed|ing)?|suspicion (?:of|for)|suspicious for|concern(?:ing|ed)? (?:for|about)|c/f|"
-    r"possibl[ey]|probabl[ey]|likely|presum(?:ed|ptive|ably)|differential(?: includes?)?|may have|might have|"
-    r"could (?:be|have))\b|\?)"
-    r"\W*(?:(?:is|was|has|have|an?|the|of|to|be|having|acute|diagnosis)\b\W*){0,4}$",
+    r"(?:\b(?:suspect(?:s|ed|ing)?|suspicion (?:falls on|fell on|is of|of|for)|suspicious for|possibl[ey]|probabl[ey]|"
+    r"concern(?:s|ing|ed)? (?:for|about|of|is|was)|c/f|likely|presum(?:ed|ptive|ably)|provisional|"
+    r"working (?:diagnosis|dx|impression)|differential(?: includes?)?|may have|might have|could (?:be|have)|"
+    r"(?:thought|believed|felt) to|suggest(?:s|ed|ive|ing)|appears to|rule out|r/o(?!['’]?d)|question of|"
+    r"cannot exclude)\b|\?)"
+    r"\W*(?:(?:is|was|has|have|an?|the|of|to|be|having|acute|diagnosis|dx|\w+(?:ic|al|ous|ary))\b\W*){0,4}$",
     _FLAGS,
 )
 _TENTATIVE_AFTER = re.compile(
-    r"[\s,(]*(?:(?:is|was|were|are|has been|thought|considered|to be|most|but)\s+)*"
-    r"(?:likely|suspected|possible|probable|presumed|not (?:yet )?confirmed|unconfirmed)\b",
+    r"[\s,(]*(?:(?:flare(?:-up)?|exacerbation|attack|episode|relapse|crisis)\s+)?"
+    r"(?:(?:is|was|were|are|has been|thought|considered|to be|most|but|as|the|leading)\s+)*"
+    r"(?:likely|suspected|suspicion|possible|probable|presumed|provisional|working diagnosis|not (?:yet )?confirmed|"
+    r"unconfirmed)\b",
     _FLAGS,
 )
+_QUERY = re.compile(r"(?:^|[\s:(])\?\s*$")  # "A: ? Pneumonia", which ends no question
+_QUERY_LENGTH = 4
 _CONFIRMED_BEFORE = re.compile(
     r"\b(?:turn(?:s|ed|ing)? out to (?:have|be)|confirm(?:s|ed|ing)|establish(?:es|ed|ing)|prove[ns]?|definite(?:ly)?|"
     r"final diagnosis(?: (?:is|was|of|being))?)\W*(?:(?:an?|the|of|acute|diagnosis)\b\W*){0,4}$",
@@ -173,7 +179,8 @@ class SentenceAssertions:
 
     def is_tentative(self, start: int, end: int) -> bool:
         """Whether a diagnosis is only thought likely: suspected pneumonia; pneumonia, not yet confirmed."""
-        return self._beside(_TENTATIVE_BEFORE, _TENTATIVE_AFTER, start, end)
+        queried = _QUERY.search(self._text, max(0, start - _QUERY_LENGTH), start)
+        return bool(queried) or self._beside(_TENTATIVE_BEFORE, _TENTATIVE_AFTER, start, end)
 
     def is_confirmed(self, start: int, end: int) -> bool:
         """Whether a diagnosis is called certain: turned out to have pneumonia, pneumonia was confirmed."""

@@ -1,4 +1,4 @@
-"""What a text says was done with a medicine: started, stopped or held, raised, lowered.
+"""What a text says was done with a medicine: started, stopped or held, resumed, continued, raised, lowered.
 
 Only words that stand right before or after the medicine count; a text may say several of one medicine.
 """
@@ -7,20 +7,36 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from clinical.assertion import LISTED
 from clinical.mentions import DRUG, Mention, find_mentions
 from clinical.sentences import sentence_spans
 
 STARTED, STOPPED, RAISED, LOWERED = "started", "stopped", "raised", "lowered"
-OPPOSITE = {STARTED: STOPPED, STOPPED: STARTED, RAISED: LOWERED, LOWERED: RAISED}
+CONTINUED, RESUMED = "continued", "resumed"
+TAKEN = "taken"  # on a list of what the patient takes, with no word on a change
+# What cannot be said where the note says only these of the same medicine.
+CONTRARY = {
+    STARTED: (STOPPED, CONTINUED, TAKEN, RAISED, LOWERED),
+    STOPPED: (STARTED, CONTINUED, RESUMED, RAISED, LOWERED),
+    CONTINUED: (STARTED, STOPPED),
+    RESUMED: (STOPPED, STARTED),
+    RAISED: (LOWERED, STOPPED, STARTED),
+    LOWERED: (RAISED, STOPPED, STARTED),
+    TAKEN: (),
+}
 
 # What is put on hold is not put on: stopping is looked for first.
 _WORDS = {
     STOPPED: r"stop(?:s|ped|ping)?|discontinu(?:e|ed|es|ing|ation)|d/c(?:['’]?e?d)?|(?:put|placed) on hold|on hold|"
     r"holds? placed on|held|hold(?:s|ing)?|withh(?:eld|old|olds|olding)|paus(?:e|ed|es|ing)|suspend(?:s|ed|ing)?|"
     r"ceas(?:e|es|ed|ing)|(?:came|comes|come|coming|taken|took|goes|went) off|off|withdr(?:ew|awn)|"
-    r"no longer (?:on|takes?|taking|uses?)|interrupt(?:s|ed|ing)?",
+    r"no longer (?:on|takes?|taking|uses?)|interrupt(?:s|ed|ing|ion)?|suspension|drop(?:s|ped)|ended",
+    RESUMED: r"resum(?:e|ed|es|ing)|re-?start(?:s|ed|ing)?|re-?initiat(?:e|ed|es|ing)",
+    CONTINUED: r"continu(?:e|ed|es|ing|ation)|kept on|keeps? on|maintain(?:ed)?(?: on)?|remain(?:s|ed|ing)? on|"
+    r"stay(?:s|ed|ing)? (?:on|in place|as before)|carr(?:y|ies|ied) on(?: with)?|"
+    r"still (?:on|taking|takes?)|ongoing|unchanged|as before",
     STARTED: r"start(?:s|ed|ing)?|beg[aiu]n(?:s|ning)?|initiat(?:e|ed|es|ing|ion)|add(?:s|ed|ing)?|"
     r"commenc(?:e|es|ed|ing)|introduc(?:e|es|ed|ing)|"
     r"new(?:ly)?(?: placed on| put on| prescribed| rx| med(?:ication)?s?)?|(?:put|placed) on(?! hold)|"
@@ -31,10 +47,12 @@ _WORDS = {
     r"down-?titrat(?:e|es|ed|ing)|taper(?:s|ed|ing)?|stepped down|scaled back|turned down|"
     r"(?:went|goes|going|gone) down on",
 }
+CHANGE_WORDS = "|".join(_WORDS.values())
 _KIND = "|".join(rf"(?P<{kind}>{words})" for kind, words in _WORDS.items())
 _AMOUNT = r"\(?(?<![\d.,/])\d[\d.,/]*(?![\d.,/])(?:\s?(?:mg|mcg|µg|units?|mEq|mL|g|%))?\)?"
 _FILLER = (
-    rf"(?:\s|:|\b(?:on|the|an?|of|with|his|her|their|home|usual|dose|taking|use|treatment|therapy|oral|in)\b|{_AMOUNT})*"
+    r"(?:\s|:|\b(?:on|the|an?|of|with|his|her|their|home|usual|dose|to take|taking|use|treatment|therapy|oral|in)\b|"
+    rf"{_AMOUNT})*"
     r"(?:\bthe\s+(?:(?!and\b|or\b)[\w-]+\s+){1,4})?"  # starts the loop diuretic torsemide
 )
 _BEFORE = re.compile(rf"(?<![\w-])(?:{_KIND}){_FILLER}$", re.IGNORECASE)
@@ -56,6 +74,13 @@ _NEW_THEN_OLD = re.compile(
     re.IGNORECASE,
 )
 _BETWEEN_ITEMS = re.compile(rf"\s*(?:{_AMOUNT})?\s*")
+# A list of what is taken, at the start of its sentence or line: "Home meds:", "She takes".
+_LIST_OF_TAKEN = re.compile(
+    r"\W*(?:at home,?\s+)?(?:(?:s?he|the patient|patient|pt|this \w+|his|her|current|usual|home|regular|prior|outpt|"
+    r"outpatient|prescribed|past|existing)\s+)*(?:(?:is|was)\s+)?"
+    r"(?:meds?|medications?|medicines?|rx|regimen|takes?|taking|uses?|maintained on|treated with|(?<=is )on|on(?=:))\b",
+    re.IGNORECASE,
+)
 # "stopped smoking; started on", "without new": who denies or only plans it does not do it.
 _OWN_WORDS = re.compile(
     rf"\s*(?:{_AMOUNT}\s*)?(?:every \w+ hours\s*|when needed\s*)?(?:[:–-]\s|\b(?:was|is|were|are|has|had|will)\b)",
@@ -76,12 +101,14 @@ class Change:
     kind: str
 
 
-def find_changes(text: str) -> list[Change]:
+@lru_cache(maxsize=512)
+def find_changes(text: str) -> tuple[Change, ...]:
     """All changes in order of the medicines."""
     mentions = [mention for mention in find_mentions(text) if mention.concept.kind == DRUG]
     changes: list[Change] = []
     for span in sentence_spans(text):
         inside = [m for m in mentions if span.start <= m.start < span.end]
+        taken = _LIST_OF_TAKEN.match(text, span.start, span.end)
         previous: Mention | None = None
         led: Change | None = None  # what stands before the first of a list holds for all of it
         for mention in inside:
@@ -98,8 +125,10 @@ def find_changes(text: str) -> list[Change]:
                 changes.append(by_dose)
             elif led and not _OWN_WORDS.match(text, mention.end, span.end):
                 changes.append(Change(led.start, led.end, mention.concept.name, led.kind))
+            elif taken:
+                changes.append(Change(mention.start, mention.end, mention.concept.name, TAKEN))
             previous = mention
-    return changes
+    return tuple(changes)
 
 
 def _by_dose(text: str, mention: Mention, end: int) -> Change | None:

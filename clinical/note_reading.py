@@ -48,7 +48,7 @@ class Note:
         return find_quantities(self.text)
 
     @cached_property
-    def changes(self) -> list[Change]:
+    def changes(self) -> tuple[Change, ...]:
         """What the note says was done with medicines."""
         return find_changes(self.text)
 

@@ -2,55 +2,39 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-
 from clinical.assertion import AFFIRMED, CONSIDERED, NEGATED, UNCLEAR
-from clinical.changes import OPPOSITE, STARTED, STOPPED, Change, find_changes
-from clinical.claims import (
-    DEMOGRAPHICS,
-    DOSE,
-    LATERALITY,
-    MEDICATION,
-    NEGATION,
-    PROCEDURE,
-    TITLE,
-    Claim,
-    extract_claims,
-)
-from clinical.mentions import SERVICE, Mention, find_mentions, keys_of
+from clinical.claims import DEMOGRAPHICS, DOSE, LATERALITY, NEGATION, TITLE, Claim, extract_claims
+from clinical.judgements import JUDGEMENTS
+from clinical.mentions import keys_of
 from clinical.note_reading import Note, Readings, read_note
 from clinical.numbers import same_amount
 from clinical.rewording import akin, wider_words
 from clinical.sentences import Span, word_key, word_spans
-from clinical.trends import Trend, contrary_trend, find_trends, outdated_value
+from clinical.standing import contrary_standing, is_reason, kindred
+from clinical.trends import outdated_value
+from clinical.verdicts import (
+    CERTAINTY,
+    CONTRADICTED,
+    FLAGGED,
+    SUPPORTED,
+    UNKNOWN,
+    UNSUPPORTED,
+    ScreenedClaim,
+)
 
-SUPPORTED, UNSUPPORTED, CONTRADICTED, UNKNOWN = "supported", "unsupported", "contradicted", "unknown"
-FLAGGED = (UNSUPPORTED, CONTRADICTED)
+__all__ = [
+    "CONTRADICTED",
+    "FLAGGED",
+    "SUPPORTED",
+    "UNKNOWN",
+    "UNSUPPORTED",
+    "ScreenedClaim",
+    "screen",
+    "unsupported_claims",
+]
 
 # A bare small number (three medicines, two visits) is often counted, not read; its absence proves nothing.
 _COUNTABLE_UP_TO = 10
-_AS_REASON = re.compile(  # why something is given or stopped, which tells nothing of how certain it is
-    r"(?:\bfor|given|due to|d/t|2/2|owing to|because of|in view of|on account of|secondary to|\()\s*"
-    r"(?:(?:the|an?|his|her|acute)\s+)*$",
-    re.IGNORECASE,
-)
-
-
-@dataclass(frozen=True)
-class ScreenedClaim:
-    """The verdict on ``summary[start:end]``, with the nearest evidence as offsets into the note (None without any).
-
-    ``type`` is what would be wrong: condition, procedure, medication, dose, number, time, laterality, demographics,
-    or negation where the note says the opposite.
-    """
-
-    start: int
-    end: int
-    text: str
-    type: str
-    verdict: str
-    evidence: Span | None = None
 
 
 def screen(note: str, summary: str) -> list[ScreenedClaim]:
@@ -58,14 +42,16 @@ def screen(note: str, summary: str) -> list[ScreenedClaim]:
 
     supported: the note says so. contradicted: it says something else of the same thing. unsupported: it does not
     mention it. unknown: it cannot be told here. Made to be precise rather than complete: what lies outside the
-    lexicon, causes, trends, most of plans and who did what are not looked at.
+    lexicon, most of causes and plans and who did what are not looked at.
     """
     known = read_note(note)
     verdicts = [_verdict(claim, known, summary) for claim in extract_claims(summary)]
-    reversals = [verdict for change in find_changes(summary) if (verdict := _reversal(change, known, summary))]
-    services = [verdict for mention in find_mentions(summary) if (verdict := _unknown_service(mention, known, summary))]
-    trends = [verdict for trend in find_trends(summary) if (verdict := _contrary_trend(trend, known))]
-    return sorted([*verdicts, *reversals, *services, *trends], key=lambda verdict: (verdict.start, verdict.end))
+    further = [verdict for judge in JUDGEMENTS for verdict in judge(known, summary)]
+    judged = {(verdict.start, verdict.end) for verdict in further}
+    others = [
+        verdict for verdict in verdicts if (verdict.start, verdict.end) not in judged or verdict.verdict in FLAGGED
+    ]
+    return sorted([*others, *further], key=lambda verdict: (verdict.start, verdict.end))
 
 
 def unsupported_claims(note: str, summary: str) -> list[ScreenedClaim]:
@@ -77,12 +63,15 @@ def _verdict(claim: Claim, note: Readings, summary: str) -> ScreenedClaim:
     """By the note with its shorthand written out; a claim that this does not support may still stand there as it is."""
     kind, verdict, found = _judge(claim, note.full)
     outdated = outdated_value(claim, summary, note.full.text) if verdict == SUPPORTED else None
+    shifted = _shifted(claim, summary, note) if verdict not in FLAGGED else None
     if outdated:
         kind, verdict, found = claim.type, CONTRADICTED, outdated
+    elif shifted:
+        kind, verdict, found = CERTAINTY, CONTRADICTED, shifted
     evidence = note.written.origin(found.start, found.end) if found else None
     if verdict in FLAGGED and note.full is not note.plain:
         plain_kind, plain_verdict, plain_found = _judge(claim, note.plain)
-        if plain_verdict == SUPPORTED and not outdated:
+        if plain_verdict == SUPPORTED and not (outdated or shifted):
             kind, verdict = plain_kind, plain_verdict
             evidence = Span(plain_found.start, plain_found.end) if plain_found else None
     if evidence is None and verdict in FLAGGED:
@@ -92,38 +81,9 @@ def _verdict(claim: Claim, note: Readings, summary: str) -> ScreenedClaim:
     return ScreenedClaim(claim.start, claim.end, claim.text, kind, verdict, evidence)
 
 
-def _reversal(change: Change, note: Readings, summary: str) -> ScreenedClaim | None:
-    """A medicine is said to be started that the note stops, or raised that it lowers, or the reverse."""
-    known = [other for other in note.full.changes if other.drug == change.drug]
-    contrary = next((other for other in known if other.kind == OPPOSITE[change.kind]), None)
-    if contrary is None or any(other.kind == change.kind for other in known):
-        return None
-    kind = MEDICATION if change.kind in (STARTED, STOPPED) else DOSE
-    evidence = note.written.origin(contrary.start, contrary.end)
-    words = summary[change.start : change.end]
-    return ScreenedClaim(change.start, change.end, words, kind, CONTRADICTED, evidence)
-
-
-def _contrary_trend(trend: Trend, note: Readings, summary: str) -> ScreenedClaim | None:
-    """A value or a dose is said to have gone up that the note says went down, or the reverse."""
-    found = contrary_trend(trend, note.full.text)
-    if found is None:
-        return None
-    words = summary[trend.start : trend.end]
-    return ScreenedClaim(
-        trend.start, trend.end, words, trend.type, CONTRADICTED, note.written.origin(found.start, found.end)
-    )
-
-
-def _unknown_service(mention: Mention, note: Readings, summary: str) -> ScreenedClaim | None:
-    """A clinic or specialist that the note does not name, not even in short (endo, neuro)."""
-    if mention.concept.kind != SERVICE:
-        return None
-    named = {m.concept.name for m in (*note.plain.found, *note.full.found)}
-    if mention.concept.name in named or note.full.names_in_short(mention.concept):
-        return None
-    evidence = note.plain.nearest_sentence(frozenset(keys_of(summary[max(0, mention.start - 80) : mention.end + 80])))
-    return ScreenedClaim(mention.start, mention.end, mention.text, PROCEDURE, UNSUPPORTED, evidence)
+def _shifted(claim: Claim, summary: str, note: Readings) -> Claim | None:
+    """Where the note holds a diagnosis otherwise: only suspected, excluded, past."""
+    return contrary_standing(claim, summary, note.full.text, kindred(claim, note.full.claims))
 
 
 def _judge(claim: Claim, note: Note) -> Judgement:
@@ -159,11 +119,9 @@ def _judge_mention(claim: Claim, note: Note) -> Judgement:
         return claim.type, UNSUPPORTED, None
     agreeing = next((other for other in same if other.polarity == claim.polarity), None)
     tentative = [other for other in same if other.tentative or other.polarity == CONSIDERED]
-    stated = [
-        other for other in same if other not in tentative and not _AS_REASON.search(note.text[: other.start][-25:])
-    ]
+    stated = [other for other in same if other not in tentative and not is_reason(note.text, other)]
     if claim.confirmed and claim.polarity == AFFIRMED and tentative and not stated:
-        return claim.type, CONTRADICTED, tentative[0]  # the note only suspects what is said to be confirmed
+        return CERTAINTY, CONTRADICTED, tentative[0]  # the note only suspects what is said to be confirmed
     if agreeing:
         return claim.type, SUPPORTED, agreeing
     if claim.polarity == CONSIDERED or any(other.polarity == UNCLEAR for other in same):
