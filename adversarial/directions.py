@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Mapping
 
 from adversarial.amounts import as_number, find_lab, range_of
 from adversarial.donors import Donors, amount_key
-from adversarial.edits import Edit, Proposal, proposal, replace_span, stable_choice
+from adversarial.edits import Edit, Proposal, lot, proposal, replace_span, stable_choice
 from adversarial.exchange import FAMILY as ROLE_EXCHANGE
 from adversarial.names import FAMILY as ENTITY_SWAP
 from adversarial.opposites import COURSE_WORD, DOWN_WORDS, HIGH_WORDS, LEVEL_WORD, LOW_WORDS, UP_WORDS
@@ -15,6 +16,8 @@ from clinical.claims import NUMBER, Claim, extract_claims
 from clinical.trends import RISING, Trend, find_trends
 
 _REACH = 70  # characters before the numbers in which the word for their course may stand
+_COURSES = {**UP_WORDS, **DOWN_WORDS}
+_LEVELS = {**HIGH_WORDS, **LOW_WORDS}
 _SAYS_A_COURSE = re.compile(r"\b(?:from|to)\b")
 _STOP = re.compile(r"[;.](?:\s|$)|, (?:with|while|and)\b")  # where another statement begins
 
@@ -48,7 +51,7 @@ def turn_level(note: str, summary: str, rng: random.Random, donors: Donors) -> P
     claim, word = rng.choice(options)
     if any(claim in (trend.old, trend.new) for trend in find_trends(summary)):
         return None  # its course would have to change as well
-    new = _opposite_word(word[0], HIGH_WORDS if word[0].lower() in HIGH_WORDS else LOW_WORDS, rng, donors)
+    new = _opposite_word(summary, word[0], _LEVELS, rng, donors)
     number = _other_side(summary, claim, rng, donors)
     if new is None or number is None or not claim.quantity:
         return None
@@ -61,7 +64,6 @@ def turn_level(note: str, summary: str, rng: random.Random, donors: Donors) -> P
 
 def _turned(summary: str, trend: Trend, rng: random.Random, donors: Donors) -> list[Edit]:
     """The edits that turn one trend round; none where its word is not known, or is turned too seldom in return."""
-    words = UP_WORDS if trend.kind == RISING else DOWN_WORDS
     if not trend.old or not trend.new:
         found = COURSE_WORD.search(summary, trend.start, trend.end)
     else:
@@ -73,7 +75,9 @@ def _turned(summary: str, trend: Trend, rng: random.Random, donors: Donors) -> l
             return []  # the word for the course is not known: it would contradict the numbers
     edits: list[Edit] = []
     if found:
-        new = _opposite_word(found[0], words, rng, donors)
+        new = _opposite_word(summary, found[0], _COURSES, rng, donors)
+        if found[0].lower() not in (UP_WORDS if trend.kind == RISING else DOWN_WORDS):
+            return []  # it speaks of something else
         if new is None:
             return []
         edits.append(replace_span(summary, found.start(), found.end(), _cased(new, found[0]), trend.type))
@@ -85,14 +89,13 @@ def _turned(summary: str, trend: Trend, rng: random.Random, donors: Donors) -> l
     return edits
 
 
-def _opposite_word(word: str, table: dict[str, tuple[str, ...]], rng: random.Random, donors: Donors) -> str | None:
-    """A word for the other way, at most as often as the summaries turn that way of themselves."""
-    others = table.get(word.lower())
-    if not others:
-        return None
-    back = {**DOWN_WORDS, **UP_WORDS, **LOW_WORDS, **HIGH_WORDS}[others[0]]
-    here, there = (sum(donors.weights(words).values()) for words in (back, others))
-    return stable_choice(rng, others, donors.weights(others)) if rng.random() * here < there else None
+def _opposite_word(
+    summary: str, word: str, table: Mapping[str, tuple[str, ...]], rng: random.Random, donors: Donors
+) -> str | None:
+    """A word for the other way, in as large a share of the summaries as goes that way of itself."""
+    others = table[word.lower()]
+    here, there = (sum(donors.weights(words).values()) for words in (table[others[0]], others))
+    return stable_choice(rng, others, donors.weights(others)) if lot(summary, word) * here < there else None
 
 
 def _belongs(summary: str, word: re.Match[str], claim: Claim) -> bool:
@@ -108,7 +111,7 @@ def _other_side(summary: str, claim: Claim, rng: random.Random, donors: Donors) 
         return None
     side = range_of(lab, claim.quantity.values[0])
     decimals = len(summary[claim.start : claim.quantity.number_end].partition(".")[2])
-    real = donors.amounts.get(amount_key(claim), {})
+    real: Mapping[str, int] = donors.amounts.get(amount_key(claim), {})
     options = [
         text
         for text in real

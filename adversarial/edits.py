@@ -97,6 +97,11 @@ def stable_choice(rng: random.Random, options: Iterable[str], weights: Mapping[s
     return min(options, key=waiting_time, default=None)
 
 
+def lot(*parts: str) -> float:
+    """A number in [0, 1) that depends on these texts alone: a share of the summaries, whatever is drawn how often."""
+    return int.from_bytes(blake2b("\0".join(parts).encode(), digest_size=8).digest(), "big") / 2**64
+
+
 def _begins_sentence(summary: str, start: int) -> bool:
     before = summary[:start].rstrip()
     return not before or before[-1] in ".!?:\n"

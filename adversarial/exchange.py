@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections import Counter
 from collections.abc import Sequence
 from itertools import combinations
 
@@ -11,7 +12,7 @@ from adversarial.amounts import as_number, find_lab, keeps_course, possible_valu
 from adversarial.donors import Donors
 from adversarial.edits import Edit, Proposal, proposal, replace_span
 from adversarial.grammar import is_counted, is_plural, replace_name
-from adversarial.names import drugs, is_bound
+from adversarial.names import drugs, is_bound, name_in_style
 from clinical.assertion import AFFIRMED, NEGATED, PATIENT
 from clinical.changes import LOWERED, RAISED, STARTED, STOPPED, Change, find_changes
 from clinical.claims import CONDITION, DOSE, MEDICATION, NEGATION, NUMBER, Claim, extract_claims
@@ -101,7 +102,9 @@ def exchange_medicines(note: str, summary: str, rng: random.Random, donors: Dono
 
 def exchange_findings(note: str, summary: str, rng: random.Random, donors: Donors) -> Proposal | None:
     """A symptom that the summary reports and one that it denies change places."""
-    found = [c for c in extract_claims(summary) if c.concept and c.concept.kind == FINDING and not is_bound(summary, c)]
+    named = [c for c in extract_claims(summary) if c.concept and c.concept.kind == FINDING]
+    often = Counter(claim.concept for claim in named)
+    found = [claim for claim in named if often[claim.concept] == 1 and not is_bound(summary, claim)]
     options = []
     for one, two in combinations(found, 2):
         if {one.polarity, two.polarity} != {AFFIRMED, NEGATED} or not one.concept or not two.concept:
@@ -125,7 +128,7 @@ def exchange_conditions(note: str, summary: str, rng: random.Random, donors: Don
         if one.concept and two.concept and one.concept is not two.concept and not related(one.concept, two.concept)
     ]
     options += [
-        [(claim, other.concept.name)]
+        [(claim, name_in_style(other.concept, claim.concept, claim.text, rng, donors) or other.concept.name)]
         for claim in own
         for other in _conditions(note)
         if other.concept and other.concept not in in_summary and claim.concept

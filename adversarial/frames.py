@@ -47,6 +47,75 @@ FRAMES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
         ),
     ),
 )
+# Words right before a list of symptoms inside a longer sentence: those that deny it, those that report it.
+LEADS: tuple[tuple[str, str], ...] = (
+    *(
+        (denying, reporting)
+        for verb, verbs in (
+            ("report", ("reported", "reports", "reporting")),
+            ("describe", ("described", "describes", "describing")),
+            ("mention", ("mentioned", "mentions", "mentioning")),
+            ("note", ("noted", "notes", "noting")),
+            ("relate", ("related", "relates", "relating")),
+            ("endorse", ("endorsed", "endorses", "endorsing")),
+            ("complain of", ("complained of", "complains of", "complaining of")),
+        )
+        for denying, reporting in (
+            (f"did not {verb}", verbs[0]),
+            (f"does not {verb}", verbs[1]),
+            (f"not {verbs[2]}", verbs[2]),
+            (f"{verbs[0]} no", verbs[0]),
+            (f"{verbs[1]} no", verbs[1]),
+            (f"{verbs[2]} no", verbs[2]),
+        )
+        if not denying.endswith("of no")
+    ),
+    ("denied having", "reported having"),
+    ("denies having", "reports having"),
+    ("denying having", "reporting having"),
+    ("denied", "reported"),
+    ("denies", "reports"),
+    ("denying", "reporting"),
+    ("did not have", "had"),
+    ("does not have", "has"),
+    ("had not experienced", "had experienced"),
+    ("has not experienced", "has experienced"),
+    ("had not noticed", "had noticed"),
+    ("has not noticed", "has noticed"),
+    ("has had no", "has had"),
+    ("had no", "had"),
+    ("has no", "has"),
+    ("was free of", "had"),
+    ("is free of", "has"),
+    ("was without", "had"),
+    ("is without", "has"),
+    ("there was no", "there was"),
+    ("there is no", "there is"),
+    ("there were no", "there were"),
+    ("there are no", "there are"),
+    ("with no associated", "with associated"),
+    ("with no accompanying", "with accompanying"),
+    ("with no reported", "with reported"),
+    ("with no", "with"),
+    ("without", "with"),
+    ("negative for", "positive for"),
+)
+# The same for words right after the list.
+TAILS: tuple[tuple[str, str], ...] = tuple(
+    (denying.format(be=be), reporting.format(be=be))
+    for be in ("was", "is", "were", "are")
+    for denying, reporting in (
+        ("{be} absent", "{be} present"),
+        ("{be} denied", "{be} reported"),
+        ("{be} not present", "{be} present"),
+        ("{be} not reported", "{be} reported"),
+        ("{be} not described", "{be} described"),
+        ("{be} not mentioned", "{be} mentioned"),
+        ("{be} not noted", "{be} noted"),
+        ("{be} not a feature", "{be} a feature"),
+        ("{be} not a complaint", "{be} a complaint"),
+    )
+)
 _RARE = 0.05  # the weight of a frame that the corpus never uses: only where it uses none of the row
 _WHO = r"(?P<who>He|She|They|The patient|Patient)"
 

@@ -56,7 +56,7 @@ def rename(summary: str, claim: Claim, other: Concept, rng: random.Random, donor
     for claimed in extract_claims(summary):
         if claimed.concept is not claim.concept or claimed.concept is None:
             continue
-        name = _name_in_style(other, claimed.concept, claimed.text, rng, donors)
+        name = name_in_style(other, claimed.concept, claimed.text, rng, donors)
         edit = replace_name(summary, claimed.start, claimed.end, name, claim.type) if name else None
         if edit is None or (claimed is not claim and is_bound(summary, claimed)):
             return None
@@ -154,7 +154,7 @@ def _alternatives(name: str) -> frozenset[str]:
     return frozenset(drug.name for drug in drugs().values() if drug.name != name and treated & set(drug.treats))
 
 
-def _name_in_style(concept: Concept, old: Concept, text: str, rng: random.Random, donors: Donors) -> str | None:
+def name_in_style(concept: Concept, old: Concept, text: str, rng: random.Random, donors: Donors) -> str | None:
     """A name of the concept that reads like the old one: letters for letters, a generic name for a generic name."""
     if concept.kind == DRUG:
         generic = text.lower() == old.name.lower()

@@ -9,10 +9,12 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Sequence
+from functools import cache
 
 from adversarial.donors import Donors, sexes_of
-from adversarial.edits import Edit, Proposal, proposal
-from adversarial.frames import draw_frame, fill_frame, match_frame
+from adversarial.edits import Edit, Proposal, proposal, takes_an
+from adversarial.frames import LEADS, TAILS, draw_frame, fill_frame, match_frame
+from adversarial.grammar import is_counted, is_plural
 from clinical.assertion import AFFIRMED, NEGATED
 from clinical.claims import NEGATION, Claim, extract_claims
 from clinical.mentions import FINDING
@@ -20,20 +22,26 @@ from clinical.sentences import Span, sentence_spans, word_key
 
 FAMILY = "negation_invert"
 
-# Inside a longer sentence: (words before the list, what they become at the sentence's end, what elsewhere).
+# Inside a longer sentence, besides LEADS and TAILS: (words before the list, what they become at the sentence's end,
+# what elsewhere).
 TO_AFFIRMED: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     (r",? but (?:with )?no ", (", accompanied by ", " and "), (" and ",)),
-    (r" without (?:any )?", (", accompanied by ", " with "), (" with ",)),
-    (r"\b([Nn])egative for ", ("positive for ",), ("positive for ",)),
-    (r"\bdenied (?:any )?", ("reported ",), ("reported ",)),
-    (r"\bdenies (?:any )?", ("reports ",), ("reports ",)),
-    (r"\bdenying (?:any )?", ("reporting ",), ("reporting ",)),
 )
 TO_NEGATED: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     (r",? (?:accompanied by|along with|together with|also reporting) ", (" but no ", " without "), (" without ",)),
-    (r"\b([Pp])ositive for ", ("negative for ",), ("negative for ",)),
     (r"\balso had ", ("had no ", "did not have "), ("had no ", "did not have ")),
-    (r"\breports ", ("denies ",), ("denies ",)),
+)
+# "No cough was reported": the denial stands before the list, the verb after it.
+_NO_BEFORE = re.compile(r"\b(no)(?: (?:associated|accompanying))? $", re.IGNORECASE)
+_TOLD_AFTER = re.compile(
+    r"\s+(?:was|is|were|are)\s+(?:also\s+)?(?:reported|described|mentioned|noted|elicited|volunteered|present|"
+    r"recorded|documented|endorsed)\b"
+)
+# What lasted or began somewhen is there: a denial of it would be told from its words alone.
+_LASTS = re.compile(
+    r"\s+(?:for|over|during|lasting|dating|going|present|ongoing|starting|started|that|since|of|which|first|began|on|in|"
+    r"with|getting|following|after)\b|\s*,\s*(?:which|first|ongoing)\b",
+    re.IGNORECASE,
 )
 _AND_NOT = re.compile(r",?\s*(?:but|and|although|though)\s+(?:no|not|without|denied|denies|denying)\b", re.IGNORECASE)
 _LIST_LINK = re.compile(r"\s*(?:,|,?\s*\b(?:and|or|nor)\b|\s*/)\s*(?:an? |any |some )?", re.IGNORECASE)
@@ -67,6 +75,7 @@ def _invert(operator: str, summary: str, rng: random.Random, donors: Donors, *, 
         edit = _whole_sentence(summary, span, listed, rng, donors, reported=reported) or _in_clause(
             summary, span, listed, rng, reported=reported
         )
+        edit = edit or _by_phrase(summary, span, listed, rng, reported=reported)
         if edit:
             return proposal(operator, FAMILY, summary, [edit])
     return None
@@ -119,6 +128,58 @@ def _in_clause(summary: str, span: Span, listed: Sequence[Claim], rng: random.Ra
             new += _joined(summary[first.start : last.end], reported=reported)
             return Edit(start, last.end, summary[start : last.end], new, NEGATION)
     return None
+
+
+def _by_phrase(summary: str, span: Span, listed: Sequence[Claim], rng: random.Random, *, reported: bool) -> Edit | None:
+    """Exchange a phrase that reports a list inside a sentence for one that denies it, or the reverse."""
+    first, last = listed[0], listed[-1]
+    if _GOES_ON.match(summary, last.end) or (reported and _LASTS.match(summary, last.end)):
+        return None
+    items = _joined(summary[first.start : last.end], reported=reported)
+    lead = summary[span.start : first.start]
+    article = re.search(r"\b(?:an?|any|some) $", lead)
+    head = lead[: article.start()] if article else lead
+    for tail, others in _phrases(TAILS, reported=reported):
+        found = re.compile(rf"\s+{tail}\b").match(summary, last.end)
+        if found and not _NO_BEFORE.search(lead):
+            new = f"{summary[first.start : last.end]} {rng.choice(others)}"
+            return Edit(first.start, found.end(), summary[first.start : found.end()], new, NEGATION)
+    no = _NO_BEFORE.search(lead)
+    if _TOLD_AFTER.match(summary, last.end) and bool(no) != reported:
+        start = span.start + (no.start() if no else len(head))
+        words = items if no else f"no {items}"
+        words = words[:1].upper() + words[1:] if summary[start].isupper() else words
+        return Edit(start, last.end, summary[start : last.end], words, NEGATION)
+    for phrase, others in _phrases(LEADS, reported=reported):
+        found = re.search(rf"\b{phrase} $", head, re.IGNORECASE)
+        if found:
+            new = _agreeing(rng.choice(others), plural=len(listed) > 1 or is_plural(last.text))
+            new = new[:1].upper() + new[1:] if found[0][:1].isupper() else new
+            needs_article = is_counted(first.text) if not reported else bool(article) and " not " in new
+            counted = ("an " if takes_an(items) else "a ") if needs_article else ""
+            start = span.start + found.start()
+            return Edit(start, last.end, summary[start : last.end], f"{new} {counted}{items}", NEGATION)
+    return None
+
+
+def _agreeing(phrase: str, *, plural: bool) -> str:
+    """There is a cough, there are hives and a cough; no other phrase changes."""
+    match = re.fullmatch(r"there (was|were|is|are)( no)?", phrase)
+    if match is None:
+        return phrase
+    past = match[1] in ("was", "were")
+    verb = ("were" if past else "are") if plural else ("was" if past else "is")
+    return f"there {verb}{match[2] or ''}"
+
+
+@cache
+def _phrases(pairs: tuple[tuple[str, str], ...], *, reported: bool) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Each phrase of one kind with those of the other that may take its place; the longest first."""
+    found: dict[str, list[str]] = {}
+    for denying, reporting in pairs:
+        old, new = (reporting, denying) if reported else (denying, reporting)
+        found.setdefault(old, []).append(new)
+    return tuple((old, tuple(found[old])) for old in sorted(found, key=lambda phrase: (-len(phrase), phrase)))
 
 
 def _joined(items: str, *, reported: bool) -> str:

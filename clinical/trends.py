@@ -22,7 +22,8 @@ _THEN_OLD = re.compile(
     re.IGNORECASE,
 )
 _OLD_ALONE = re.compile(
-    r"\b(?:from|was|prev(?:ious(?:ly)?)?|formerly|had been|earlier|before|after|than|against|versus|baseline)"
+    r"(?:[(,;]\s*was|\b(?:from|prev(?:ious(?:ly)?)?|formerly|had been|earlier|before|after|than|against|versus|"
+    r"baseline))"
     r"(?: an?| the)?(?: earlier| previous| prior)?(?: value| level)?(?: of)?\s*:?\s*$",
     re.IGNORECASE,
 )
