@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from utils import records
 from utils.cli import UserError
 from utils.records import read_csv, read_jsonl, sample_by_note, write_csv
 
@@ -30,10 +31,23 @@ def test_an_optional_column_that_is_missing_reads_as_empty(tmp_path):
     assert read_csv(csv_file(tmp_path, b"id\n1\n"), ("id",), optional=("label",)) == [{"id": "1", "label": ""}]
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
 def test_encodings_with_a_byte_order_mark_and_windows_line_ends(tmp_path, encoding):
     path = csv_file(tmp_path, 'id,note\r\n1,"37 °C\r\nstable"\r\n'.encode(encoding))
     assert read_csv(path, ("id", "note")) == [{"id": "1", "note": "37 °C\r\nstable"}]
+
+
+def test_that_a_file_is_read_as_windows_1252_is_said(tmp_path, capsys):
+    path = csv_file(tmp_path, "note\nfine\n37 °C – “stable”\n".encode("cp1252"))
+    assert read_csv(path, ("note",))[1] == {"note": "37 °C – “stable”"}
+    assert capsys.readouterr().err == f"note: {path} is not UTF-8 (line 3: byte 0xb0); read as Windows-1252\n"
+
+
+def test_a_character_across_two_blocks_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "_BLOCK", 3)
+    path = csv_file(tmp_path, "note\n°°°° µ\n".encode())
+    assert read_csv(path, ("note",)) == [{"note": "°°°° µ"}]
+    assert records._first_fault(csv_file(tmp_path, b"note\n\n1234\xb0\n"), "utf-8-sig").where == "line 3: byte 0xb0"
 
 
 def test_a_form_feed_or_line_separator_inside_a_cell_is_no_line_end(tmp_path):
@@ -47,7 +61,11 @@ def test_a_form_feed_or_line_separator_inside_a_cell_is_no_line_end(tmp_path):
         (b"id,note\n1,x\n", "no column 'label'; found: id, note"),
         (b"", "found: an empty file"),
         (b"label\n", "no rows"),
-        (b"label\nfine\n\xb0 cold\n", "line 3: byte 0xb0 is not UTF-8"),
+        (b"label\nfine\n\x81 cold\n", "line 3: byte 0x81 is not UTF-8"),  # nor Windows-1252
+        ("label\n37 °C\n".encode() + b"38 \xb0C\n", "line 3: byte 0xb0 is not UTF-8"),  # two encodings in one file
+        ("label\nfine°".encode()[:-1], "line 2: the last character is not UTF-8"),  # cut off
+        ("label\nfine\n".encode("utf-16")[:-1], "line .: the last character is not UTF-16"),
+        (b"id,label\n1,a\n2,a,b\n", r"row 2 \(up to line 3\): more cells than the 2 columns"),
     ],
 )
 def test_refusals_name_the_file_and_what_was_found(tmp_path, data, said):

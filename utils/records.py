@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
-import io
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from utils.cli import UserError
 from utils.files import atomic_writer, sha256_text
@@ -22,6 +22,8 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     "example_id": ("id",),
     "generated_summary": ("predicted_summary",),
 }
+
+_BLOCK = 2**20  # bytes of a file looked at at once
 
 csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # the default refuses cells above 131,072 characters
 
@@ -43,27 +45,99 @@ def read_text(path: Path) -> str:
 
 
 def read_csv(path: Path, required: Sequence[str], optional: Sequence[str] = ()) -> list[dict[str, str]]:
-    """Rows of a CSV as dicts of strings, known other spellings renamed (see ``ALIASES``).
+    """Rows of a CSV as dicts of strings, all at once; see :func:`stream_csv`."""
+    return list(stream_csv(path, required, optional))
+
+
+def stream_csv(path: Path, required: Sequence[str], optional: Sequence[str] = ()) -> Iterator[dict[str, str]]:
+    """Rows of a CSV as dicts of strings, one after the other, known other spellings renamed (see ``ALIASES``).
 
     Columns in ``optional`` that the file lacks come back as empty strings; further columns are kept.
-    Raises UserError for a missing file, a missing column (naming those found) and a file without rows.
+    Raises UserError for a missing file, an unknown encoding, a missing column (naming those found), a row with more
+    cells than columns and a file without rows.
     """
-    reader = csv.DictReader(io.StringIO(read_text(path), newline=""), restkey="", restval="")
-    found = [name.strip() for name in reader.fieldnames or []]
-    renamed = {}
-    for name in (*required, *optional):
-        spelling = next((s for s in (name, *ALIASES.get(name, ())) if s in found), None)
-        if spelling:
-            renamed[spelling] = name
-        elif name in required:
-            raise UserError(f"{path}: no column '{name}'; found: {', '.join(found) or 'an empty file'}")
-    rows = []
-    for row in reader:
-        clean = {renamed.get(key.strip(), key.strip()): value for key, value in row.items() if key}
-        rows.append({**dict.fromkeys(optional, ""), **clean})
-    if not rows:
+    with path.open(encoding=encoding_of(path), newline="") as file:
+        reader = csv.DictReader(file, restval="")
+        try:
+            found = [name.strip() for name in reader.fieldnames or []]
+            renamed = {}
+            for name in (*required, *optional):
+                spelling = next((s for s in (name, *ALIASES.get(name, ())) if s in found), None)
+                if spelling:
+                    renamed[spelling] = name
+                elif name in required:
+                    raise UserError(f"{path}: no column '{name}'; found: {', '.join(found) or 'an empty file'}")
+            number = 0
+            for number, row in enumerate(reader, start=1):
+                if any(row.pop(None, ())):  # type: ignore[call-overload]  # the key of what is too much
+                    raise UserError(
+                        f"{path}, row {number} (up to line {reader.line_num}): more cells than the {len(found)} "
+                        f"columns; a cell with a comma must stand in double quotes"
+                    )
+                clean = {renamed.get(key.strip(), key.strip()): value for key, value in row.items() if key}
+                yield {**dict.fromkeys(optional, ""), **clean}
+        except csv.Error as error:
+            raise UserError(f"{path}, line {reader.line_num}: not CSV ({error})") from error
+    if not number:
         raise UserError(f"{path}: no rows, only the column names")
-    return rows
+
+
+def encoding_of(path: Path) -> str:
+    """The encoding of a text file, for ``open``; the file is read once, in blocks.
+
+    UTF-8, UTF-16 where a byte order mark or zero bytes tell, else Windows-1252, which spreadsheets on Windows write,
+    where every byte above ASCII can be that: then this is said on standard error. Raises UserError, naming the line,
+    for a file that is missing, mixed or neither.
+    """
+    if not path.is_file():
+        raise UserError(f"no such file: {path}")
+    with path.open("rb") as file:
+        start = file.read(4)
+    if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        encoding = "utf-16"
+    elif b"\0" in start[:2]:
+        encoding = "utf-16-be" if start[:1] == b"\0" else "utf-16-le"
+    else:
+        encoding = "utf-8-sig"
+    fault = _first_fault(path, encoding)
+    if fault is None:
+        return encoding
+    if encoding == "utf-8-sig" and not fault.certain and _first_fault(path, "cp1252") is None:
+        print(f"note: {path} is not UTF-8 ({fault.where}); read as Windows-1252", file=sys.stderr)
+        return "cp1252"
+    raise UserError(
+        f"{path}, {fault.where} is not {encoding.removesuffix('-sig').upper()}; "
+        f"save the file as UTF-8 (from Windows: iconv -f CP1252 -t UTF-8)"
+    )
+
+
+class _Fault(NamedTuple):
+    """The first byte that an encoding does not have, and whether the rest is in that encoding nevertheless."""
+
+    where: str
+    certain: bool
+
+
+def _first_fault(path: Path, encoding: str) -> _Fault | None:
+    decoder = codecs.getincrementaldecoder(encoding)()
+    lines, others = 1, False
+    with path.open("rb") as file:
+        for block in iter(lambda: file.read(_BLOCK), b""):
+            held = decoder.getstate()[0]
+            try:
+                text = decoder.decode(block)
+            except UnicodeDecodeError as error:
+                good = (held + block)[: error.start]
+                line = lines + good.count(b"\n")
+                where = f"line {line}: byte 0x{(held + block)[error.start]:02x}"
+                return _Fault(where, others or not good.removeprefix(codecs.BOM_UTF8).isascii())
+            lines += text.count("\n")
+            others = others or not text.isascii()
+    try:
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return _Fault(f"line {lines}: the last character", True)  # a file that was cut off
+    return None
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
