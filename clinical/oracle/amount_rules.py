@@ -110,6 +110,8 @@ def _is_of_owner(bench: Bench, sentence: Sentence, owner: Mention | None, amount
     """False for a value of the state that stands beside a name that is not read, not right after a name that is."""
     if owner and owner.end <= amount.first and amount.first - owner.end <= 2:
         return True
+    if owner and owner.is_drug and sentence.between(amount.first - 1, amount.first) == ["to"] and owner.changes:
+        return True  # the dose is raised from 15 mg to 20 mg
     number = amount.quantity.values[0]
     others = [name for name, value in bench.known.numbers if value == number]
     names = [name for mention in sentence.mentions for _, name in mention.named.meanings]

@@ -44,7 +44,9 @@ def targets(sentence: Sentence, cue: Cue, table: str, kinds: tuple[str, ...]) ->
     direct = [m for m in forward if m.first - cue.end <= 2 and "," not in sentence.gap(cue.end, cue.end)]
     if _goes_back(sentence, cue) or (behind and following in _AFTER_VERB):
         if forward and "," not in sentence.gap(cue.end, cue.end) and (following in ("on", "with") or not behind):
-            return forward if table == "change" else (direct[:1] if following in ("on", "with") else []) or loose
+            if table == "change":
+                return forward
+            return (direct[:1] if following in ("on", "with") else []) or loose or direct[:1]
         return behind or loose or (forward if table == "change" else [])
     if following in ("to", "from", "at"):
         return behind or loose or forward

@@ -65,6 +65,8 @@ def _judge_denied(
         fact = present[0]
         if all(f.status == "resolved" for f in present) or _outcome_of(bench.known, present) == "resolved":
             bench.add_mention(sentence, mention, c.NEGATION, c.RIGHT, fact.key, "it has resolved")
+        elif all(f.field == "reaction" for f in present):
+            bench.add_mention(sentence, mention, c.NEGATION, c.INVENTED, fact.key, "named only as a reaction")
         elif all(f.field in ("reason", "reaction") for f in present):
             bench.add_mention(sentence, mention, c.NEGATION, c.UNKNOWN, fact.key, "named only as a reason")
         else:

@@ -198,7 +198,7 @@ def _read_relative(sentence: Sentence, cue: Cue) -> None:
         behind = [m for m in problems if m.end <= cue.first and cue.first - m.end <= 4]
         if behind:
             listed = sentence.list_before(behind[-1].end, problems) or behind[-1:]
-            if len(listed) > 1 and "," in sentence.text[listed[1].stop : listed[0].start]:
+            if "affects" in before or (len(listed) > 1 and "," in sentence.text[listed[1].stop : listed[0].start]):
                 listed = listed[:1]
             for mention in listed:  # a history of asthma, and stroke in his mother
                 mention.who = mention.who if mention.past and mention is not listed[0] else who

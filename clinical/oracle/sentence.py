@@ -175,11 +175,15 @@ class Sentence:
 
     def _precision(self, first: int) -> str:
         for cue in self.cues:
-            if cue.end == first:
+            if cue.end == first and not self._is_span(cue):
                 for kind in ("about", "more", "less"):
                     if kind in cue.senses:
                         return kind
         return ""
+
+    def _is_span(self, cue: Cue) -> bool:
+        """Whether "over" says how long and not "more than": pain over 12 weeks, but pain for over 12 weeks."""
+        return self.words_of(cue).lower() == "over" and any(m.end == cue.first for m in self.mentions)
 
     def cues_of(self, kind: str) -> list[Cue]:
         """The cues that have a sense of this kind."""

@@ -168,10 +168,15 @@ LEVEL_WORDS = frozenset(["elevated", "high", "raised", "increased", "low", "decr
 
 def _with_lab(text: str, tokens: list[Token], named: Named | None) -> Named | None:
     """A finding such as "elevated intraocular pressure" names the laboratory value or vital sign, too."""
-    if named is None or tokens[named.first].low not in LEVEL_WORDS or named.end - named.first < 2:
+    if named is None or named.end - named.first < 2 or named.name_of(PROBLEM) is None:
         return named
+    if tokens[named.first].low not in LEVEL_WORDS:  # a potassium level low at 3.1
+        lab = _literal_at(text, tokens, named.first)
+        told = {token.low for token in tokens[named.first : named.end]} & LEVEL_WORDS
+        found = lab.names_of(LAB) if lab and told and lab.end < named.end else []
+        return Named(named.first, named.end, (*named.meanings, *((LAB, name) for name in found)), named.literal)
     lab = _literal_at(text, tokens, named.first + 1)
-    if lab is None or lab.name_of(LAB) is None or named.name_of(PROBLEM) is None:
+    if lab is None or lab.name_of(LAB) is None:
         return named
     if lab.end < named.end and not (lab.end == named.end - 1 and tokens[lab.end].key == "level"):
         return named

@@ -103,7 +103,7 @@ def _is_stated_otherwise(bench: Bench, mention: Mention) -> bool:
 
 
 def _is_valued(bench: Bench, mention: Mention) -> bool:
-    if mention.text.split()[0].lower() in LEVEL_WORDS:
+    if LEVEL_WORDS & set(mention.text.lower().split()):
         return False  # low blood sugar: a finding to be told by the value
     return any(name in bench.known.labs for name in mention.named.names_of(LAB))
 
