@@ -13,6 +13,7 @@ from adversarial.names import FAMILY, FROM_THE_NOTE, drugs
 from clinical.claims import DOSE, NUMBER, Claim, extract_claims
 from clinical.lexicon import Lab, load_lexicon
 from clinical.numbers import WORDS
+from clinical.routes import find_routes
 from clinical.trends import find_trends
 
 _HOW_OFTEN_ALIKE = (
@@ -27,6 +28,13 @@ _HOW_OFTEN_ALIKE = (
     ("once weekly", "once daily", "twice daily"),
     ("once a week", "once a day", "twice a day"),
     ("at bedtime", "twice daily", "three times daily"),
+)
+_ROUTES_ALIKE = (
+    ("orally", "intravenously", "subcutaneously", "intramuscularly"),
+    ("by mouth", "intravenously", "subcutaneously", "intramuscularly"),
+    ("oral", "intravenous", "subcutaneous"),
+    ("inhaled", "oral"),
+    ("PO", "IV", "SC", "IM"),
 )
 _COUNTED_UNITS = ("time", "tablet", "pack", "unit", "times")  # units that are words and take an s
 _ONE = {"1", "one"}
@@ -175,3 +183,17 @@ def swap_frequency(note: str, summary: str, rng: random.Random, donors: Donors) 
     if new is None:
         return None
     return proposal("swap_frequency", FAMILY, summary, [replace_span(summary, claim.start, claim.end, new, DOSE)])
+
+
+def swap_route(note: str, summary: str, rng: random.Random, donors: Donors) -> Proposal | None:
+    """Another route for the same medicine: intravenously for orally."""
+    routes = find_routes(summary)
+    if not routes:
+        return None
+    route = rng.choice(routes)
+    old = summary[route.start : route.end]
+    alike = next((row for row in _ROUTES_ALIKE if old in row), ())
+    new = stable_choice(rng, [words for words in alike if words != old])
+    if new is None:
+        return None
+    return proposal("swap_route", FAMILY, summary, [replace_span(summary, route.start, route.end, new, DOSE)])

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from typing import NamedTuple
 
-from adversarial import amounts, directions, exchange, fabrication, names, negation, sides
+from adversarial import amounts, causes, directions, exchange, fabrication, names, negation, sides, turns
 from adversarial.donors import Donors
 from adversarial.edits import Edit, Proposal, apply_edits
 from clinical.claims import CONDITION, DEMOGRAPHICS, DOSE, MEDICATION, NUMBER, PROCEDURE, TIME
@@ -30,6 +30,7 @@ OPERATORS: tuple[Operator, ...] = (
     Operator("swap_side", names.FAMILY, sides.swap_side),
     Operator("swap_dose", names.FAMILY, amounts.swap_amount(DOSE, "swap_dose")),
     Operator("swap_frequency", names.FAMILY, amounts.swap_frequency),
+    Operator("swap_route", names.FAMILY, amounts.swap_route),
     Operator("swap_number", names.FAMILY, amounts.swap_amount(NUMBER, "swap_number")),
     Operator("swap_duration", names.FAMILY, amounts.swap_amount(TIME, "swap_duration")),
     Operator("swap_age", names.FAMILY, amounts.swap_amount(DEMOGRAPHICS, "swap_age")),
@@ -50,5 +51,8 @@ OPERATORS: tuple[Operator, ...] = (
     Operator("deny_reported", negation.FAMILY, negation.negate),
     Operator("exchange_clause", fabrication.FAMILY, fabrication.exchange_clause),
     Operator("exchange_sentence", fabrication.FAMILY, fabrication.exchange_sentence),
+    *(Operator(name, family, turns.turn(name)) for name, (family, _) in turns.TURNS.items()),
+    Operator("swap_reason", causes.FAMILY, causes.swap_reason),
+    Operator("move_reason", causes.FAMILY, causes.move_reason),
 )
 FAMILIES: tuple[str, ...] = tuple(dict.fromkeys(operator.family for operator in OPERATORS))

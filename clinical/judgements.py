@@ -19,6 +19,7 @@ from clinical.note_reading import Readings
 from clinical.plans import AGREES, find_places, find_stages
 from clinical.relatives import PLAIN, find_family_conditions, names_relative, same_relative
 from clinical.rewording import akin
+from clinical.routes import find_routes
 from clinical.sentences import Span, sentence_spans
 from clinical.trends import contrary_trend, find_trends
 from clinical.verdicts import CAUSE, EXPERIENCER, PLAN, UNSUPPORTED, ScreenedClaim, flag
@@ -58,6 +59,14 @@ def judge_trends(note: Readings, summary: str) -> Judgements:
         found = contrary_trend(trend, note.full.text)
         if found:
             yield flag(summary, trend.start, trend.end, trend.type, note, Span(found.start, found.end))
+
+
+def judge_routes(note: Readings, summary: str) -> Judgements:
+    """A medicine is said to be given by another route than the note gives for it."""
+    for route in find_routes(summary):
+        known = [other for other in find_routes(note.full.text) if other.drug == route.drug]
+        if known and all(other.name != route.name for other in known):
+            yield flag(summary, route.start, route.end, DOSE, note, Span(known[0].start, known[0].end))
 
 
 def judge_diagnoses(note: Readings, summary: str) -> Judgements:
@@ -174,6 +183,7 @@ JUDGEMENTS: tuple[Callable[[Readings, str], Judgements], ...] = (
     judge_services,
     judge_trends,
     judge_diagnoses,
+    judge_routes,
     judge_relatives,
     judge_causes,
     judge_courses,

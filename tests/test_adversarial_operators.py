@@ -19,16 +19,20 @@ NOTE = (
     "61-year-old woman with right calf pain for 3 days, dyspnea and dizziness. She denies fever, hemoptysis, syncope. "
     "History of hypertension, asthma and gout. Medications: lisinopril 10 mg once daily, amlodipine 5 mg once daily. "
     "Creatinine 1.2 mg/dL, hemoglobin 13.1 g/dL, glucose 182 mg/dL. CT pulmonary angiogram: right segmental emboli. "
-    "Diagnosis: pulmonary embolism. Apixaban 5 mg twice daily was started. Follow-up in 2 weeks. "
+    "Diagnosis: pulmonary embolism. Apixaban 5 mg orally twice daily was started. Follow-up in 2 weeks. "
     "CRP 40 mg/L (down from 62), sodium 128 mmol/L. Naproxen 500 mg was stopped. "
-    "Atorvastatin was raised from 10 mg to 20 mg. Referral to cardiology."
+    "Atorvastatin was raised from 10 mg to 20 mg. Referral to cardiology. "
+    "Her father has osteoporosis. Lisinopril was held due to hyperkalemia. The dizziness improved. She was admitted. "
+    "Order an echocardiogram."
 )
 SUMMARY = (
     "A 61-year-old woman with hypertension presented with 3 days of right calf pain. She denied fever or syncope. "
     "She also had dizziness. CT pulmonary angiogram showed right segmental emboli. Glucose was high at 182 mg/dL. "
-    "Apixaban 5 mg twice daily was started. Follow-up in 2 weeks is planned. "
+    "Apixaban 5 mg orally twice daily was started. Follow-up in 2 weeks is planned. "
     "The diagnosis was pulmonary embolism; CRP was 40 mg/L. Naproxen was stopped. "
-    "Atorvastatin was raised from 10 mg to 20 mg, with a low sodium of 128 mmol/L. She will see the cardiologist."
+    "Atorvastatin was raised from 10 mg to 20 mg, with a low sodium of 128 mmol/L. She will see the cardiologist. "
+    "Her father has osteoporosis. With known asthma, she was admitted, and the dizziness improved. "
+    "Lisinopril was held due to hyperkalemia. An echocardiogram is planned."
 )
 OTHERS = [
     (
