@@ -119,7 +119,8 @@ def pair_samples(
     made = OnPolicy()
     for row, drawn in zip(rows, samples, strict=True):
         sound = _sound_samples(row, drawn, made)
-        bad, clean = [], []
+        bad: list[str] = []
+        clean: list[str] = []
         for text in sound:
             (bad if unsupported_claims(row.note, text) else clean).append(text)
         made.clean += len(clean)

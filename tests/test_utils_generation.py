@@ -7,7 +7,7 @@ import torch
 
 from tests.tiny import find, note_and_summary
 from utils.files import read_journal
-from utils.generation import GenerationSettings, generate_all, generate_batch, stop_tokens
+from utils.generation import GenerationSettings, generate_all, generate_batch, sample_all, stop_tokens
 from utils.models import load_model, load_tokenizer
 from utils.prompts import encode_prompt, prompt_messages
 
@@ -128,3 +128,42 @@ def test_sampling_is_repeatable_and_seeded(loaded, prompts):
 
     assert sample(1) == sample(1)
     assert sample(1) != sample(2)
+
+
+SAMPLED = GenerationSettings(max_new_tokens=12, temperature=1.0, seed=7)
+
+
+def test_samples_of_a_prompt_differ_and_come_back_in_order(loaded, prompts, tmp_path):
+    model, tokenizer = loaded
+    call = (lambda: model, tokenizer, prompts[:3], SAMPLED, 2, tmp_path / "journal", "id")
+    texts, found = sample_all(*call, samples=4)
+    assert ([len(drawn) for drawn in texts], found) == ([4, 4, 4], 0)
+    assert [drawn[0].prompt_tokens for drawn in texts] == [len(prompt) for prompt in prompts[:3]]
+    # batches of two hold the first two samples of a prompt, then the next two: these must not be drawn alike
+    assert all(len({generated.text for generated in drawn}) > 2 for drawn in texts)
+    assert sample_all(*call, samples=4) == (texts, 12)
+
+
+@pytest.mark.parametrize("lines", [1, 3, 4])
+def test_a_batch_cut_off_is_drawn_again_as_it_would_have_been(loaded, prompts, tmp_path, lines):
+    model, tokenizer = loaded
+    journal = tmp_path / "journal"
+    call = (lambda: model, tokenizer, prompts, SAMPLED, 3, journal, "id")
+    whole, _ = sample_all(*call, samples=2)
+    kept = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(kept[:lines]) + kept[lines][:10])
+    assert sample_all(*call, samples=2) == (whole, lines)
+    assert journal.read_bytes() == b"".join(kept)
+
+
+def test_one_sample_is_what_generate_all_gives(loaded, prompts, tmp_path):
+    model, tokenizer = loaded
+    one, _ = generate_all(lambda: model, tokenizer, prompts, SAMPLED, 3, tmp_path / "one", "id")
+    many, found = sample_all(lambda: model, tokenizer, prompts, SAMPLED, 3, tmp_path / "one", "id", samples=1)
+    assert (many, found) == ([[generated] for generated in one], len(prompts))
+
+
+def test_several_greedy_samples_are_refused(loaded, prompts, tmp_path):
+    model, tokenizer = loaded
+    with pytest.raises(ValueError, match="temperature"):
+        sample_all(lambda: model, tokenizer, prompts, SETTINGS, 3, tmp_path / "journal", "id", samples=2)
