@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
+import errno
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from adversarial.operators import FAMILIES
 from utils.cli import (
     EXIT_OK,
     PROJECT_ROOT,
+    RunError,
     UserError,
     from_here_or_project,
     new_parser,
@@ -30,7 +31,7 @@ from utils.cli import (
 )
 
 if TYPE_CHECKING:
-    from adversarial.rows import Split
+    from adversarial.rows import Made
 
 SPLITS = {"train": "train_set_processed.csv", "val": "validation_set_processed.csv"}
 TITLES = {"train": "Training", "val": "Validation"}
@@ -59,6 +60,9 @@ def build_parser() -> argparse.ArgumentParser:
         help="families of errors to make; summaries that Phase 1 labelled as hallucinated are always used",
     )
     pairs.add_argument("--seed", type=int, default=42, help="same seed, same files to the byte")
+    pairs.add_argument(
+        "--num_proc", type=positive_int, default=None, help="processes; by default one for each processor it may use"
+    )
     return parser
 
 
@@ -67,9 +71,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = build_parser()
     args = parser.parse_args(argv)
 
-    from adversarial.rows import make_split, read_split
+    from adversarial.rows import make_pairs, read_split
     from utils.files import atomic_writer, make_output_dir
-    from utils.records import write_jsonl
+    from utils.processes import available_processors
     from utils.run_record import RunRecord
 
     phase1_dir = from_here_or_project(args.phase1_dir)
@@ -79,33 +83,36 @@ def main(argv: Sequence[str] | None = None) -> int:
     families = [family for family in FAMILIES if family in args.strategies or "all" in args.strategies]
     output_dir = Path(args.phase2_dir)
     outputs = {name: output_dir / f"{name}_dpo.jsonl" for name in SPLITS}
-    record = RunRecord(output_dir, __file__, args, parser, inputs | code)
-    wanted = [*outputs.values(), *([Path(args.rejects)] if args.rejects else [])]
-    if all(path.is_file() for path in wanted) and record.is_finished():
+    if args.rejects:
+        outputs["rejects"] = Path(args.rejects)
+    content = argparse.Namespace(**{name: value for name, value in vars(args).items() if name != "num_proc"})
+    record = RunRecord(output_dir, __file__, content, parser, inputs | code)
+    if all(path.is_file() for path in outputs.values()) and record.is_finished():
         print(f"✓ Pairs: {output_dir} holds them already, from the same arguments and notes; nothing to do.")
         print_next(outputs)
         return EXIT_OK
-    make_output_dir(output_dir)
+    for path in outputs.values():
+        make_output_dir(path.parent)
 
     train = read_split(inputs["train"], ratio=args.adversarial_ratio, seed=args.seed)
     val = read_split(inputs["val"], ratio=args.adversarial_ratio, seed=args.seed, not_in=train.note_ids)
-    splits = {"train": train, "val": val}
-    for name, split in splits.items():
-        make_split(
-            split, seed=args.seed, wanted=args.negatives_per_note, families=families, title=f"{TITLES[name]} notes"
-        )
-
-    record.open()
-    with contextlib.ExitStack() as both_or_neither:
-        files = {name: both_or_neither.enter_context(atomic_writer(path)) for name, path in outputs.items()}
-        for name, file in files.items():
-            file.writelines(json.dumps(pair, ensure_ascii=False) + "\n" for pair in splits[name].pairs)
-    if args.rejects:
-        rejects = Path(args.rejects)
-        make_output_dir(rejects.parent)
-        write_jsonl(rejects, [refusal for split in splits.values() for refusal in split.refusals])
-    record.finish({name: split.figures() for name, split in splits.items()})
-    report(splits, args, outputs)
+    made = {}
+    with full_disk_said(output_dir), contextlib.ExitStack() as all_or_none:
+        files = {name: all_or_none.enter_context(atomic_writer(path)) for name, path in outputs.items()}
+        for name, split in (("train", train), ("val", val)):
+            made[name] = make_pairs(
+                split,
+                files[name],
+                files.get("rejects"),
+                seed=args.seed,
+                wanted=args.negatives_per_note,
+                families=families,
+                processes=args.num_proc or available_processors(),
+                title=f"{TITLES[name]} notes",
+            )
+        record.open()
+    record.finish({name: counts.figures() for name, counts in made.items()})
+    report(made, args, outputs)
     return EXIT_OK
 
 
@@ -119,26 +126,42 @@ def check_inputs(phase1_dir: Path, inputs: Mapping[str, Path]) -> None:
             raise UserError(f"no such file: {path}; {way_out}")
 
 
-def report(splits: Mapping[str, Split], args: argparse.Namespace, outputs: Mapping[str, Path]) -> None:
+@contextlib.contextmanager
+def full_disk_said(output_dir: Path) -> Iterator[None]:
+    """Turn the system's error on a full disk or quota, which names no file, into a message that does."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise RunError(
+            f"cannot write the pairs to {output_dir}: {error.strerror}; nothing there was changed. Make room, or "
+            f"choose another folder with --phase2_dir"
+        ) from error
+
+
+def report(made: Mapping[str, Made], args: argparse.Namespace, outputs: Mapping[str, Path]) -> None:
     """What was made and why not more, where it is, and the next command."""
-    for name, split in splits.items():
-        print(f"✓ {TITLES[name]} triplets: {len(split.pairs)}")
-    total: dict[str, Counter[str]] = {"strategy": Counter(), "type": Counter(), "severity": Counter()}
-    for split in splits.values():
-        for pair in split.pairs:
-            total["strategy"][pair["strategy"]] += 1
-            total["severity"][pair["severity"]] += 1
-            total["type"].update({edit["type"] for edit in pair["edits"]})
-    for title, counts in total.items():
-        print(f"\nPairs by {title}:\n{_listed(counts)}")
-    refused = sum((split.reasons for split in splits.values()), Counter[str]())
-    set_aside = sum((split.set_aside for split in splits.values()), Counter[str]())
-    print(f"\nRefused, by reason:\n{_listed(refused)}")
-    print(f"\nRows set aside:\n{_listed(set_aside)}")
-    for name, split in splits.items():
-        if len(split.pairs) < EXPECTED[name]:
-            print(f"\n{_shortfall(name, split, args)}")
-    print("\nPairs are in:", *outputs.values(), sep="\n  ")
+    for name, counts in made.items():
+        print(f"✓ {TITLES[name]} triplets: {counts.pairs}")
+    both = list(made.values())
+    for title, tables in {
+        "Pairs by strategy": [counts.strategies for counts in both],
+        "Pairs by type": [counts.types for counts in both],
+        "Pairs by severity": [counts.severities for counts in both],
+        "Refused, by reason": [counts.reasons for counts in both],
+        "Rows set aside": [counts.set_aside for counts in both],
+    }.items():
+        print(f"\n{title}:\n{_listed(sum(tables, Counter[str]()))}")
+    repeated = sum(counts.repeated_ids for counts in both)
+    if repeated:
+        print(f"\n{repeated:,} rows share their id with another row; they are used, since pairs have ids of their own.")
+    for name, counts in made.items():
+        if counts.pairs < EXPECTED[name]:
+            print(f"\n{_shortfall(name, counts, args)}")
+    print("\nPairs are in:", *(outputs[name] for name in SPLITS), sep="\n  ")
+    if "rejects" in outputs:
+        print(f"Refused negatives are in:\n  {outputs['rejects']}")
     print_next(outputs)
 
 
@@ -148,12 +171,12 @@ def print_next(outputs: Mapping[str, Path]) -> None:
     print(f"\nNext:\n  python stage_b_dpo_training.py {paths}")
 
 
-def _shortfall(name: str, split: Split, args: argparse.Namespace) -> str:
-    most = len(split.rows) * args.negatives_per_note
+def _shortfall(name: str, counts: Made, args: argparse.Namespace) -> str:
+    most = counts.factual_rows * args.negatives_per_note
     return (
-        f"{TITLES[name]}: fewer than {EXPECTED[name]:,} triplets, because {len(split.rows):,} factual summaries x "
-        f"{args.negatives_per_note} negatives give at most {most:,}; {split.refused_rows:,} of the summaries were "
-        f"refused, and {split.missing:,} negatives could not be proven wrong. Nothing was repeated to fill up: more "
+        f"{TITLES[name]}: fewer than {EXPECTED[name]:,} triplets, because {counts.factual_rows:,} factual summaries x "
+        f"{args.negatives_per_note} negatives give at most {most:,}; {counts.refused_rows:,} of the summaries were "
+        f"refused, and {counts.missing:,} negatives could not be proven wrong. Nothing was repeated to fill up: more "
         f"notes in {args.phase1_dir} or a higher --negatives_per_note give more."
     )
 

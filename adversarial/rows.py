@@ -1,139 +1,266 @@
-"""Phase 1 rows in, pairs out: which rows of a split are used, and what became of each."""
+"""Phase 1 rows in, pairs out, streamed: which rows of a split are used, and what became of each."""
 
 from __future__ import annotations
 
+import heapq
+import json
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from tqdm import tqdm
 
 from adversarial.checks import MIN_WORDS
-from adversarial.donors import collect_donors
-from adversarial.pairs import LABELLED, Factual, as_record, make_negatives, note_id
+from adversarial.donors import Donors, collect_donors
+from adversarial.pairs import LABELLED, Factual, Outcome, as_record, make_negatives, note_id
 from utils.cli import UserError
+from utils.processes import ordered_map
 from utils.prompts import completion_messages, prompt_messages
-from utils.records import read_csv
+from utils.records import stream_csv
 
 REQUIRED = ("id", "clinical_note", "model_summary", "label")
 FACTUAL, HALLUCINATED = "factual", "hallucinated"
+# How many summaries lend sentences and values, however many there are: those of the notes whose hashes come first.
+# Their values and wordings are counted thousands of times, and memory stays the same for a corpus of any size.
+LENDING = 2000
+# A longer note is no note but several records in one cell: a person writes a tenth of this on a stay of weeks.
+MAX_CHARACTERS = 50_000
+_MISSING = frozenset(("", "nan", "none", "null", "n/a", "<na>"))  # how tables of other tools write an empty cell
 _SHOW_BAR_AFTER = 3  # seconds; shorter work needs no progress bar
+_BATCH = 16  # rows handed to a process at once: a third of a second's work, so that all end together
 
 
 @dataclass
 class Split:
-    """One split on its way: the rows to use, then the pairs, the refusals and the counts."""
+    """What the first reading of one file tells: which rows to use, and what must be known before any pair is made.
 
-    rows: list[Factual]
-    labelled: dict[str, list[tuple[str, str]]]
+    Holds hashes of the rows, and the texts of labelled and lending summaries alone. ``taken`` are the notes that were
+    drawn, ``several`` the summaries of notes with more than one, as (note, summary) hashes.
+    """
+
+    path: Path
     note_ids: frozenset[str]
+    taken: frozenset[str]
+    several: frozenset[tuple[str, str]]
+    labelled: Mapping[str, Sequence[tuple[str, str]]]
+    lending: Sequence[tuple[str, str]]
+    factual_rows: int
     set_aside: Counter[str]
-    pairs: list[Mapping[str, Any]] = field(default_factory=list)
-    refusals: list[dict[str, Any]] = field(default_factory=list)
+    repeated_ids: int
+    not_in: Collection[str]
+
+
+@dataclass
+class Made:
+    """The counts of what was made of one split."""
+
+    factual_rows: int
+    set_aside: Counter[str]
+    repeated_ids: int
+    pairs: int = 0
     refused_rows: int = 0
     missing: int = 0
-
-    @property
-    def reasons(self) -> Counter[str]:
-        """Refusals by reason."""
-        return Counter(refusal["reason"] for refusal in self.refusals)
+    reasons: Counter[str] = field(default_factory=Counter)
+    strategies: Counter[str] = field(default_factory=Counter)
+    severities: Counter[str] = field(default_factory=Counter)
+    types: Counter[str] = field(default_factory=Counter)
 
     def figures(self) -> dict[str, Any]:
         """The counts for the run record."""
         return {
-            "pairs": len(self.pairs),
-            "factual summaries": len(self.rows),
+            "pairs": self.pairs,
+            "factual summaries": self.factual_rows,
             "refused as chosen": self.refused_rows,
-            "by strategy": dict(Counter(pair["strategy"] for pair in self.pairs).most_common()),
+            "by strategy": dict(self.strategies.most_common()),
+            "by type": dict(self.types.most_common()),
+            "by severity": dict(self.severities.most_common()),
             "refused": dict(self.reasons.most_common()),
             "set aside": dict(self.set_aside.most_common()),
         }
 
 
 def read_split(path: Path, *, ratio: float, seed: int, not_in: Collection[str] = ()) -> Split:
-    """Read one Phase 1 file and keep a random share of its notes, together with all that belongs to them.
+    """Read one Phase 1 file for the first time and draw a random share of its notes, with all that belongs to them.
 
     Notes that are in ``not_in`` (the training notes) are set aside: a validation note must be unseen. Raises UserError
     for what cannot be used at all: columns, no rows, no factual row.
     """
     set_aside: Counter[str] = Counter()
-    rows: list[Factual] = []
-    labelled: dict[str, list[tuple[str, str]]] = {}
     labels: Counter[str] = Counter()
-    for row in read_csv(path, REQUIRED, optional=("hallucination_type",)):
-        note, summary, label = (row[name].strip() for name in ("clinical_note", "model_summary", "label"))
-        labels[label.lower()] += 1
-        reason = _reason_to_set_aside(note, summary, label.lower(), not_in)
+    ids: Counter[bytes] = Counter()
+    summaries: dict[str, list[str]] = {}  # hashes, by note
+    labelled: dict[str, list[tuple[str, str]]] = {}
+    lending: list[tuple[int, str, str]] = []  # a heap, the last of the chosen order on top
+    for row, label, reason in _usable(path, not_in):
+        labels[label] += 1
+        if row.row_id:
+            ids[sha256(row.row_id.encode("utf-8", "surrogatepass")).digest()[:8]] += 1
         if reason:
             set_aside[reason] += 1
-        elif label.lower() == FACTUAL:
-            rows.append(Factual(row["id"].strip(), note_id(note), note, summary))
+        elif label == FACTUAL:
+            summaries.setdefault(row.note_id, []).append(note_id(row.summary))
+            entry = (-_rank(row.note_id, seed), row.note, row.summary)
+            (heapq.heappush if len(lending) < LENDING else heapq.heappushpop)(lending, entry)
         else:
-            labelled.setdefault(note_id(note), []).append((summary, row["hallucination_type"].strip()))
-    if not rows:
+            labelled.setdefault(row.note_id, []).append((row.summary, row.hallucination_type))
+    if not summaries:
         found = ", ".join(f"{count} {label or '(empty)'}" for label, count in sorted(labels.items()))
         raise UserError(
             f"{path}: no row that can be used has label 'factual' (labels found: {found}"
             f"{'; set aside: ' + ', '.join(sorted(set_aside)) if set_aside else ''}); only factual summaries can be "
             f"chosen. The shipped notes come from: python phase1_data_medhal/write_notes.py"
         )
-    everyone = {row.note_id for row in rows}
-    taken = _share_of(everyone, ratio, seed)
+    taken = _share_of(summaries, ratio, seed)
+    used = sum(len(found) for note, found in summaries.items() if note in taken)
     set_aside["hallucinated, but the note has no factual summary"] = sum(
-        len(texts) for note, texts in labelled.items() if note not in everyone
+        len(texts) for note, texts in labelled.items() if note not in summaries
     )
-    kept = [row for row in rows if row.note_id in taken]
-    if len(kept) < len(rows):
-        set_aside["not in the drawn share of notes"] = len(rows) - len(kept)
-    return Split(kept, {n: t for n, t in labelled.items() if n in taken}, frozenset(everyone), +set_aside)
+    set_aside["not in the drawn share of notes"] = sum(map(len, summaries.values())) - used
+    return Split(
+        path=path,
+        note_ids=frozenset(summaries),
+        taken=taken,
+        several=frozenset((note, text) for note, found in summaries.items() if len(found) > 1 for text in found),
+        labelled={note: texts for note, texts in labelled.items() if note in taken},
+        lending=sorted((note, summary) for _, note, summary in lending if note_id(note) in taken),
+        factual_rows=used,
+        set_aside=+set_aside,
+        repeated_ids=sum(count for count in ids.values() if count > 1),
+        not_in=not_in,
+    )
 
 
-def make_split(split: Split, *, seed: int, wanted: int, families: Sequence[str], title: str) -> None:
-    """Make the pairs of one split. No (prompt, rejected) comes twice, and no negative is another row's chosen."""
-    donors = collect_donors((row.note, row.summary) for row in split.rows)
-    chosen = {(row.note_id, row.summary) for row in split.rows}
-    seen: set[tuple[str, str]] = set()
-    bar = tqdm(split.rows, desc=title, unit="note", delay=_SHOW_BAR_AFTER, disable=None)
-    for row in bar:
-        labelled = split.labelled.get(row.note_id, ())
-        outcome = make_negatives(row, donors, seed=seed, wanted=wanted, families=families, labelled=labelled)
-        refused = any(refusal["operator"] == "chosen" for refusal in outcome.refusals)
-        split.refused_rows += refused
-        made = 0
-        for negative in outcome.negatives:
-            key = (row.note_id, negative.text)
-            if key in seen or key in chosen:
-                outcome.refuse(negative.strategy, "the same pair twice", negative.text)
-                continue
+def make_pairs(
+    split: Split,
+    pairs: TextIO,
+    rejects: TextIO | None,
+    *,
+    seed: int,
+    wanted: int,
+    families: Sequence[str],
+    processes: int,
+    title: str,
+) -> Made:
+    """Read the file again, make the pairs of each row, and write them as JSON lines in the order of the rows.
+
+    No (prompt, rejected) comes twice, and no negative is another chosen summary of its note. What is written does not
+    depend on the number of processes. Refused negatives go to ``rejects``, where there is one.
+    """
+    made = Made(split.factual_rows, split.set_aside, split.repeated_ids)
+    seen: set[tuple[str, str]] = set(split.several)
+    outcomes = ordered_map(
+        _make_batch,
+        _batches(split),
+        processes=min(processes, -(-split.factual_rows // _BATCH)),  # never more processes than batches
+        prepare=_prepare,
+        shared=(collect_donors(split.lending), seed, wanted, tuple(families)),
+    )
+    bar = tqdm(total=split.factual_rows, desc=title, unit="note", delay=_SHOW_BAR_AFTER, disable=None)
+    with bar, closing(outcomes):
+        for outcome in (outcome for batch in outcomes for outcome in batch):
+            bar.update()
+            _write_row(outcome, made, seen, pairs, wanted)
+            for refusal in outcome.refusals:
+                made.reasons[refusal["reason"]] += 1
+                if rejects is not None:
+                    rejects.write(json.dumps(refusal, ensure_ascii=False) + "\n")
+    return made
+
+
+def _write_row(outcome: Outcome, made: Made, seen: set[tuple[str, str]], pairs: TextIO, wanted: int) -> None:
+    """Write the pairs of one row and count them; those that another row of the same note made are refused."""
+    row = outcome.row
+    shared_note = (row.note_id, note_id(row.summary)) in seen
+    refused = any(refusal["operator"] == "chosen" for refusal in outcome.refusals)
+    new = 0
+    for negative in outcome.negatives:
+        key = (row.note_id, note_id(negative.text))
+        if key in seen:
+            outcome.refuse(negative.strategy, "the same pair twice", negative.text)
+            continue
+        if shared_note:
             seen.add(key)
-            made += negative.strategy != LABELLED
-            split.pairs.append(
-                as_record(
-                    row,
-                    negative,
-                    prompt_messages(row.note),
-                    completion_messages(row.summary),
-                    completion_messages(negative.text),
-                )
-            )
-        split.missing += 0 if refused else wanted - made
-        split.refusals += outcome.refusals
+        prompt, chosen = prompt_messages(row.note), completion_messages(row.summary)
+        record = as_record(row, negative, prompt, chosen, completion_messages(negative.text))
+        pairs.write(json.dumps(record, ensure_ascii=False) + "\n")
+        new += negative.strategy != LABELLED
+        made.pairs += 1
+        made.strategies[negative.strategy] += 1
+        made.severities[negative.severity] += 1
+        made.types.update({edit.type for edit in negative.edits})
+    made.refused_rows += refused
+    made.missing += 0 if refused else wanted - new
 
 
-def _reason_to_set_aside(note: str, summary: str, label: str, not_in: Collection[str]) -> str | None:
+@dataclass(frozen=True)
+class _Row(Factual):
+    """A row of the file, factual or labelled as hallucinated."""
+
+    hallucination_type: str
+
+
+def _usable(path: Path, not_in: Collection[str]) -> Iterator[tuple[_Row, str, str | None]]:
+    """Every row with its label, and the reason why it must be set aside, if there is one."""
+    for cells in stream_csv(path, REQUIRED, optional=("hallucination_type",)):
+        identity, note, summary, label, type_ = (
+            "" if (text := cells[name].strip()).lower() in _MISSING else text
+            for name in (*REQUIRED, "hallucination_type")
+        )
+        row = _Row(identity, note_id(note), note, summary, type_)
+        yield row, label.lower(), _reason_to_set_aside(row, label.lower(), not_in)
+
+
+def _reason_to_set_aside(row: _Row, label: str, not_in: Collection[str]) -> str | None:
     if label not in (FACTUAL, HALLUCINATED):
         return f"label neither {FACTUAL} nor {HALLUCINATED}"
-    if not note or not summary:
-        return "empty note" if not note else "empty summary"
-    if len(summary.split()) < MIN_WORDS:
+    if not row.note or not row.summary:
+        return "empty note" if not row.note else "empty summary"
+    if len(row.summary.split()) < MIN_WORDS:
         return f"summary of fewer than {MIN_WORDS} words"
-    return "note also among the training notes" if note_id(note) in not_in else None
+    if max(len(row.note), len(row.summary)) > MAX_CHARACTERS:
+        return f"note or summary of more than {MAX_CHARACTERS:,} characters"
+    return "note also among the training notes" if row.note_id in not_in else None
+
+
+def _batches(split: Split) -> Iterator[list[tuple[Factual, Sequence[tuple[str, str]]]]]:
+    """The rows to use, each with the labelled summaries of its note."""
+    rows = (
+        (Factual(row.row_id, row.note_id, row.note, row.summary), split.labelled.get(row.note_id, ()))
+        for row, label, reason in _usable(split.path, split.not_in)
+        if reason is None and label == FACTUAL and row.note_id in split.taken
+    )
+    while batch := list(islice(rows, _BATCH)):
+        yield batch
+
+
+# What every batch of a process shares, set once by _prepare: it is the same for all rows of a split.
+_shared: tuple[Donors, int, int, Sequence[str]]
+
+
+def _prepare(donors: Donors, seed: int, wanted: int, families: Sequence[str]) -> None:
+    global _shared  # noqa: PLW0603  # a process pool has no other place for what its tasks share
+    _shared = (donors, seed, wanted, families)
+
+
+def _make_batch(batch: Iterable[tuple[Factual, Sequence[tuple[str, str]]]]) -> list[Outcome]:
+    donors, seed, wanted, families = _shared
+    return [
+        make_negatives(row, donors, seed=seed, wanted=wanted, families=families, labelled=labelled)
+        for row, labelled in batch
+    ]
+
+
+def _rank(identity: str, seed: int) -> int:
+    """A note's place in the random order of its seed."""
+    return int.from_bytes(sha256(f"{seed}\0{identity}".encode()).digest()[:8], "big")
 
 
 def _share_of(note_ids: Collection[str], ratio: float, seed: int) -> frozenset[str]:
-    """A random share of the notes, at least one: those whose hash with the seed comes first."""
-    ranked = sorted(note_ids, key=lambda identity: sha256(f"{seed}\0{identity}".encode()).digest())
+    """A random share of the notes, at least one: those that come first in the order of the seed."""
+    ranked = sorted(note_ids, key=lambda identity: _rank(identity, seed))
     return frozenset(ranked[: max(1, round(ratio * len(ranked)))])

@@ -1,14 +1,20 @@
 """Step 1 as its user runs it: small Phase 1 files in, pairs out; every refusal with one clear message."""
 
 import csv
+import errno
 import json
+import multiprocessing
+import signal
+import subprocess
+import sys
 
 import pytest
 
 import generate_phase2_data
+from adversarial import rows
 from adversarial.edits import apply_edits
 from clinical.support import unsupported_claims
-from utils.cli import UserError
+from utils.cli import PROJECT_ROOT, RunError, UserError
 
 COLUMNS = ["id", "clinical_note", "model_summary", "label", "hallucination_type", "evidence_stats"]
 COMPLAINTS = ["chest pain", "dizziness", "headache", "nausea", "back pain", "fatigue", "abdominal pain", "cough"]
@@ -37,9 +43,9 @@ def factual(numbers, label="factual"):
 
 def write(folder, train, val, columns=COLUMNS):
     folder.mkdir(exist_ok=True)
-    for name, rows in (("train", train), ("validation", val)):
+    for name, table in (("train", train), ("validation", val)):
         with (folder / f"{name}_set_processed.csv").open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerows([columns, *rows])
+            csv.writer(file).writerows([columns, *table])
     return folder
 
 
@@ -145,36 +151,42 @@ def test_labelled_hallucinations_become_negatives_where_the_note_has_a_factual_s
 
 def test_rows_that_cannot_be_used_are_set_aside_and_counted(tmp_path, capsys):
     note, summary = note_and_summary(0)
-    rows = [
+    cases = [
         *factual(range(2)),
         ["e1", "", summary, "factual", "", ""],
+        ["e1", "nan", summary, "factual", "", ""],  # as other tools write an empty cell
         ["e2", note, "  ", "factual", "", ""],
+        ["e2", note, "NaN", "factual", "", ""],
+        ["e6", note, summary, "nan", "", ""],
+        ["e7", note * 500, summary, "factual", "", ""],
         ["e3", note, "Chest pain.", "factual", "", ""],
         ["e4", note, summary, "unsure", "", ""],
         ["e5", note, summary.replace("A 30-year-old", "A 77-year-old"), "factual", "", ""],
     ]
-    write(tmp_path / "in", rows, factual([20, 1]))
+    write(tmp_path / "in", cases, factual([20, 1]))
     train, val = run(tmp_path, "--rejects", tmp_path / "rejects" / "refused.jsonl")
     assert {pair["id"].rsplit("-", 1)[0] for pair in train} == {"row-0", "row-1"}
     assert {pair["id"].rsplit("-", 1)[0] for pair in val} == {"row-20"}
     out = capsys.readouterr().out
     for line in (
-        "1  empty note",
-        "1  empty summary",
+        "2  empty note",
+        "2  empty summary",
+        "1  note or summary of more than 50,000 characters",
         "1  summary of fewer than 5 words",
-        "1  label neither factual nor hallucinated",
+        "2  label neither factual nor hallucinated",
         "1  note also among the training notes",
         "1  chosen summary: contradicted demographics",
     ):
         assert f"{line}\n" in out
+    assert "4 rows share their id with another row" in out
     refused = read(tmp_path / "rejects" / "refused.jsonl")
     assert [row["reason"] for row in refused if row["id"] == "e5"] == ["chosen summary: contradicted demographics"]
 
 
 def test_two_rows_of_the_same_text_make_no_pair_twice(tmp_path):
-    rows = factual([0, 0, 1])
-    rows[1][0] = "row-again"
-    write(tmp_path / "in", rows, factual([20]))
+    twice = factual([0, 0, 1])
+    twice[1][0] = "row-again"
+    write(tmp_path / "in", twice, factual([20]))
     train, _ = run(tmp_path)
     assert len({(pair["note_id"], pair["rejected"][0]["content"]) for pair in train}) == len(train) == 6
 
@@ -232,22 +244,71 @@ def test_input_that_cannot_be_used_is_one_clear_message_and_no_file(phase1, tmp_
     assert not list((tmp_path / "out").glob("*"))
 
 
-def test_a_failure_while_writing_leaves_the_old_pairs_and_no_record(phase1, tmp_path, monkeypatch):
+def files_of(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_full_disk_leaves_the_old_pairs_with_their_record(phase1, tmp_path, monkeypatch):
     run(tmp_path)
-    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir() if path.suffix == ".jsonl"}
+    before = files_of(tmp_path / "out")
     calls, dumps = [], json.dumps
 
     def fail(value, **options):
-        calls.extend([value] if isinstance(value, dict) and "rejected" in value else [])
+        calls.extend([value] if isinstance(value, dict) and "prompt" in value else [])
         if len(calls) == 5:
-            raise OSError(28, "No space left on device")
+            raise OSError(errno.ENOSPC, "No space left on device")
         return dumps(value, **options)
 
-    monkeypatch.setattr(generate_phase2_data.json, "dumps", fail)
-    with pytest.raises(OSError, match="No space left"):
+    monkeypatch.setattr(rows.json, "dumps", fail)
+    with pytest.raises(RunError, match=r"cannot write the pairs to .*out: No space left on device; .*--phase2_dir"):
         run(tmp_path, "--seed", 1)
     assert len(calls) == 5
-    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+    assert files_of(tmp_path / "out") == before
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_an_interrupted_run_leaves_no_file_and_no_process(tmp_path, monkeypatch, processes):
+    write(tmp_path / "in", factual(range(40)), factual([50]))
+    monkeypatch.setattr(rows, "_write_row", lambda *args: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, "--num_proc", processes, "--rejects", tmp_path / "out" / "refused.jsonl")
+    assert files_of(tmp_path / "out") == {}
+    assert multiprocessing.active_children() == []
+
+
+def test_a_folder_that_cannot_be_written_is_said_before_any_work(phase1, tmp_path):
+    (tmp_path / "out").write_text("a file, no folder")
+    with pytest.raises(UserError, match=r"cannot write to the output folder .*out"):
+        run(tmp_path)
+
+
+def test_the_number_of_processes_changes_no_byte(tmp_path):
+    write(tmp_path / "in", factual(range(40)), factual(range(50, 54)))
+    for processes in (1, 2, 3):
+        run(tmp_path, "--num_proc", processes, "--rejects", tmp_path / f"{processes}.jsonl", out=f"by-{processes}")
+    one, two, three = ({**files_of(tmp_path / f"by-{n}"), "run.json": b""} for n in (1, 2, 3))
+    assert one == two == three
+    assert len({(tmp_path / f"{n}.jsonl").read_bytes() for n in (1, 2, 3)}) == 1
+    assert one["train_dpo.jsonl"]
+
+
+def test_another_number_of_processes_is_the_same_run(phase1, tmp_path, capsys):
+    run(tmp_path, "--num_proc", 1)
+    run(tmp_path, "--num_proc", 2)
+    assert "nothing to do" in capsys.readouterr().out
+
+
+def test_processes_may_be_spawned(tmp_path):
+    """As on Windows and macOS, where nothing is inherited."""
+    write(tmp_path / "in", factual(range(20)), factual([50]))
+    spawned = (
+        "import multiprocessing, generate_phase2_data as step\n"
+        "multiprocessing.set_start_method('spawn')\n"
+        f"step.main(['--phase1_dir', {str(tmp_path / 'in')!r}, '--phase2_dir', {str(tmp_path / 'spawned')!r}, "
+        "'--num_proc', '2'])"
+    )
+    subprocess.run([sys.executable, "-c", spawned], check=True, capture_output=True, cwd=PROJECT_ROOT)
+    assert run(tmp_path, "--num_proc", 1)[0] == read(tmp_path / "spawned" / "train_dpo.jsonl")
 
 
 def test_it_runs_from_any_folder_on_the_shipped_notes(tmp_path, monkeypatch, capsys):

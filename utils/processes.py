@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
@@ -31,7 +31,7 @@ def ordered_map(
     processes: int,
     prepare: Callable[..., None],
     shared: tuple[Any, ...],
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """``function`` of each item, in order; ``prepare(*shared)`` runs once in each process, before the first.
 
     With one process all is done in this one. Works where processes are forked and where they are spawned: the
