@@ -75,7 +75,6 @@ def _kinds(kinds: Mapping[str, Mapping[str, Any]], overall: float) -> Markup:
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
         names = [f"{name} ({one['pairs']:,})" for name, one in rows]
-        values = [one["auc"]["value"] for _, one in rows]
         axes.axvline(0.5, color=GRID)
         axes.axvline(limit, color=POOR, linestyle="--", linewidth=1)
         axes.axvline(overall, color=FAINT, linestyle=":", linewidth=1)
@@ -85,7 +84,8 @@ def _kinds(kinds: Mapping[str, Mapping[str, Any]], overall: float) -> Markup:
             axes.plot(one["auc"]["value"], row, "o", color=colour, markersize=6)
         axes.set_yticks(range(len(names)), names)
         axes.set_ylim(-0.7, len(names) - 0.3)
-        axes.set_xlim(min(0.45, *values) - 0.01, max(limit + 0.04, *values) + 0.02)
+        lows, highs = ([one["auc"][end] for _, one in rows] for end in ("low", "high"))
+        axes.set_xlim(min([0.45, *lows]) - 0.01, max([limit + 0.02, *highs]) + 0.01)
         axes.set_xlabel(f"AUC; 0.50 is guessing, dotted: all ({overall:.2f}), dashed: the bar")
         axes.tick_params(left=False)
 
