@@ -38,10 +38,10 @@ def write_report(audit: Audit, folder: Path) -> tuple[Path, Path]:
     return html, json
 
 
-def figures(report: Mapping[str, Any]) -> dict[str, Markup]:
-    """The pictures that the report has figures for, by name."""
+def figures(report: Mapping[str, Any]) -> dict[str, Markup | None]:
+    """The pictures of a report by name; None where it has nothing to draw."""
     probe = report["without_the_note"].get(EDITED)
-    drawn = {}
+    drawn: dict[str, Markup | None] = dict.fromkeys(("scores", "kinds", "ratios", "words", "directions", "types"))
     if probe:
         drawn["scores"] = _scores(probe["score_histogram"])
         drawn["kinds"] = _kinds(probe["response_by_kind"], probe["response"]["auc"]["value"])
