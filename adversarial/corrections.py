@@ -10,21 +10,27 @@ from functools import cached_property
 from adversarial.edits import ARTICLE_BEFORE, Edit, replace_span
 from adversarial.removals import removals, without_words
 from adversarial.repair_words import (
+    CONTINUED_FOR_STARTED,
+    CONTINUED_FOR_STOPPED,
     DENIAL_FOR_REPORT,
     FEMALE_PRONOUNS,
     FREQUENCY_STYLES,
     LOWERED_FOR_RAISED,
+    LOWERED_FOR_STARTED,
     MALE_PRONOUNS,
     OTHER_PRONOUN,
     OTHER_SEX,
     RAISED_FOR_LOWERED,
+    RAISED_FOR_STARTED,
     REPORT_FOR_DENIAL,
     STARTED_FOR_STOPPED,
+    STATED_FOR_SUSPECTED,
     STOPPED_FOR_STARTED,
     SUSPECTED_FOR_CONFIRMED,
+    SUSPECTED_FOR_STATED,
 )
 from clinical.assertion import AFFIRMED, PATIENT
-from clinical.changes import LOWERED, RAISED, STARTED, STOPPED, find_changes
+from clinical.changes import CONTINUED, LOWERED, RAISED, STARTED, STOPPED, Change, find_changes
 from clinical.claims import (
     CONDITION,
     DEMOGRAPHICS,
@@ -45,11 +51,16 @@ from clinical.support import CONTRADICTED, UNSUPPORTED, ScreenedClaim
 
 Candidate = tuple[Edit, ...]
 
-_REVERSED = {
-    STARTED: STOPPED_FOR_STARTED,
-    STOPPED: STARTED_FOR_STOPPED,
-    RAISED: LOWERED_FOR_RAISED,
-    LOWERED: RAISED_FOR_LOWERED,
+# (what the summary says was done, what the note says was done): the wordings of the one in those of the other.
+_REWORDED = {
+    (STARTED, STOPPED): STOPPED_FOR_STARTED,
+    (STOPPED, STARTED): STARTED_FOR_STOPPED,
+    (RAISED, LOWERED): LOWERED_FOR_RAISED,
+    (LOWERED, RAISED): RAISED_FOR_LOWERED,
+    (STARTED, RAISED): RAISED_FOR_STARTED,
+    (STARTED, LOWERED): LOWERED_FOR_STARTED,
+    (STARTED, CONTINUED): CONTINUED_FOR_STARTED,
+    (STOPPED, CONTINUED): CONTINUED_FOR_STOPPED,
 }
 _NEARBY = 60  # characters in which the words that govern a name stand, as in the screen's own assertion rules
 _BOUND = 40  # characters within which a value and what it is of are named together, as in the claims
@@ -105,7 +116,7 @@ def corrections(sample: Sample, flagged: ScreenedClaim) -> Iterator[Candidate]:
     claim = next((c for c in sample.claims if (c.start, c.end) == (flagged.start, flagged.end)), None)
     change = next((c for c in find_changes(sample.text) if (c.start, c.end) == (flagged.start, flagged.end)), None)
     if change is not None and flagged.verdict == CONTRADICTED and claim is None:
-        yield from _reversed_change(sample, change.start, change.end, change.kind)
+        yield from _other_changes(sample, change)
     elif claim is None:
         yield from _other_service(sample, flagged)
     elif claim.concept is not None:
@@ -134,17 +145,20 @@ def _about_name(sample: Sample, claim: Claim, flagged: ScreenedClaim) -> Iterato
             yield from _other_names(sample, claim)
         yield from _other_polarity(sample, claim)
     elif flagged.verdict == CONTRADICTED:
-        yield from _less_certain(sample, claim)
+        yield from _as_certain(sample, claim)
     else:
         yield from _other_names(sample, claim)
 
 
-def _reversed_change(sample: Sample, start: int, end: int, kind: str) -> Iterator[Candidate]:
-    """The opposite word for what was done with a medicine; of two doses, the other order."""
-    for pattern, opposite in _REVERSED[kind]:
-        found = _covering(rf"(?<![\w-]){pattern}(?![\w-])", sample.text, start, end)
-        if found:
-            yield (replace_span(sample.text, found.start(), found.end(), opposite, MEDICATION),)
+def _other_changes(sample: Sample, change: Change) -> Iterator[Candidate]:
+    """The words for what the note says was done with the medicine; of two doses, the other order."""
+    start, end = change.start, change.end
+    done = dict.fromkeys(other.kind for other in sample.note.changes if other.drug == change.drug)
+    for kind in done:
+        for pattern, words in _REWORDED.get((change.kind, kind), ()):
+            found = _covering(rf"(?<![\w-]){pattern}(?![\w-])", sample.text, start, end)
+            if found:
+                yield (replace_span(sample.text, found.start(), found.end(), words, MEDICATION),)
     doses = list(_NUMBER.finditer(sample.text, start, end))
     if len(doses) == 2:
         first, second = doses
@@ -163,6 +177,8 @@ def _covering(pattern: str, text: str, start: int, end: int) -> re.Match[str] | 
 
 def _other_service(sample: Sample, flagged: ScreenedClaim) -> Iterator[Candidate]:
     """A clinic or specialist that the note names and the summary does not."""
+    if not any(m.concept.kind == SERVICE and m.start == flagged.start for m in sample.mentions):
+        return  # a plan or another claim without a name: nothing to exchange it for
     for mention in sample.note.found:
         if mention.concept.kind == SERVICE and mention.concept.name not in sample.named:
             name = _in_words(mention.concept, mention.text)
@@ -244,25 +260,33 @@ def _in_words(concept: Concept, text: str) -> str:
 def _other_polarity(sample: Sample, claim: Claim) -> Iterator[Candidate]:
     """Denied instead of reported, or the reverse, in the words right before the name."""
     table = DENIAL_FOR_REPORT if claim.polarity == AFFIRMED else REPORT_FOR_DENIAL
+    yield from _before_name(sample, claim, table, NEGATION)
+
+
+def _before_name(sample: Sample, claim: Claim, table: Iterable[tuple[str, str]], type_: str) -> Iterator[Candidate]:
+    """The words right before a name, exchanged as a table says."""
     lead = _lead(sample.text, claim.start)
-    for pattern, opposite in table:
+    for pattern, words in table:
         found = re.search(rf"(?:{pattern})$", lead, re.IGNORECASE)
         if found:
             start = claim.start - len(found[0])
-            new = found.expand(opposite) + claim.text
-            yield (replace_span(sample.text, start, claim.end, _capital_like(found[0], new), NEGATION),)
+            new = found.expand(words) + claim.text
+            yield (replace_span(sample.text, start, claim.end, _capital_like(found[0], new), type_),)
 
 
 def _capital_like(old: str, new: str) -> str:
     return new[:1].upper() + new[1:] if old[:1].isupper() else new
 
 
-def _less_certain(sample: Sample, claim: Claim) -> Iterator[Candidate]:
-    """Suspected instead of confirmed, near a diagnosis that the note only suspects."""
+def _as_certain(sample: Sample, claim: Claim) -> Iterator[Candidate]:
+    """Suspected instead of confirmed or stated, or the reverse, as the note has it."""
     low, high = max(0, claim.start - _NEARBY), min(len(sample.text), claim.end + _NEARBY)
     for pattern, weaker in SUSPECTED_FOR_CONFIRMED:
         for match in re.compile(pattern, re.IGNORECASE).finditer(sample.text, low, high):
             yield (replace_span(sample.text, match.start(), match.end(), weaker, claim.type),)
+    yield from _before_name(
+        sample, claim, STATED_FOR_SUSPECTED if claim.tentative else SUSPECTED_FOR_STATED, claim.type
+    )
 
 
 def _other_amounts(sample: Sample, claim: Claim) -> Iterator[Candidate]:

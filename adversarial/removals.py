@@ -6,10 +6,12 @@ import re
 from collections.abc import Iterator, Sequence
 
 from adversarial.edits import Edit, takes_an
+from clinical.claims import DOSE, NUMBER, TIME
 from clinical.mentions import DRUG, LAB, Mention
 from clinical.sentences import Span, sentence_spans
 from clinical.support import ScreenedClaim
 
+_VALUES = (DOSE, NUMBER, TIME)
 # What belongs to a name and goes with it: the words of "a history of", articles and sides before it, a dose after it.
 _OWN_BEFORE = re.compile(
     r"(?:\b(?:an?|the|his|her|some|new|acute|chronic|mild|severe|left|right|bilateral|(?:left|right)-sided|"
@@ -46,9 +48,9 @@ _VALUE_END = re.compile(r"$|[.,;]| (?:and|with|for)\b")
 def removals(text: str, mentions: Sequence[Mention], flagged: ScreenedClaim) -> Iterator[tuple[Edit, ...]]:
     """Ways to leave out a claim, the fewest words first. Whether the rest reads as English is for the caller."""
     named = next((m for m in mentions if _holds(m, flagged)), None)
-    if named is None:
+    if named is None and flagged.type in _VALUES:
         yield from _value(text, mentions, flagged)
-    else:
+    elif named is not None:
         yield from _listed_item(text, named, flagged.type)
     span = next(span for span in sentence_spans(text) if span.start <= flagged.start < span.end)
     others = [m for m in mentions if not (_holds(m, flagged) or _owns(text, m, flagged))]

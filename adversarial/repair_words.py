@@ -61,6 +61,33 @@ RAISED_FOR_LOWERED: tuple[tuple[str, str], ...] = (
     (r"(?:decreasing|reducing|lowering|tapering|cutting)", "increasing"),
     (r"(?:reduction|decrease|reduce|lower|taper)", "increase"),
 )
+_BEGUN = r"(?:newly )?(?:started|began|begun|initiated|added|introduced|commenced|prescribed)"
+_BEGUN_ON = r"(?:was|is) (?:newly )?(?:started|begun|commenced|initiated|placed|put) on(?! hold)"
+_HE_BEGAN = r"(?<=\bhe )(?:started|began|commenced)(?: on)?"
+_BEGINS = r"(?:starts|begins|initiates|adds|introduces|commences|prescribes)"
+RAISED_FOR_STARTED: tuple[tuple[str, str], ...] = (
+    (_BEGUN_ON, "went up on"),
+    (_HE_BEGAN, "went up on"),
+    (_BEGUN, "increased"),
+    (_BEGINS, "increases"),
+)
+LOWERED_FOR_STARTED: tuple[tuple[str, str], ...] = (
+    (_BEGUN_ON, "went down on"),
+    (_HE_BEGAN, "went down on"),
+    (_BEGUN, "lowered"),
+    (_BEGINS, "lowers"),
+)
+CONTINUED_FOR_STARTED: tuple[tuple[str, str], ...] = (
+    (r"(?<=\bwas )(?:newly )?(?:started|begun|commenced|initiated|placed|put) on(?! hold)", "kept on"),
+    (r"(?<=\bis )(?:newly )?(?:started|begun|commenced|initiated|placed|put) on(?! hold)", "kept on"),
+    (_BEGUN, "continued"),
+    (_BEGINS, "continues"),
+)
+CONTINUED_FOR_STOPPED: tuple[tuple[str, str], ...] = (
+    (r"taken off", "kept on"),
+    (r"(?:stopped|discontinued|held|withheld|paused|suspended|ceased|withdrawn|withdrew|interrupted)", "continued"),
+    (r"(?:stops|discontinues|holds|withholds|pauses|suspends|ceases|withdraws)", "continues"),
+)
 # What a person is called; a pronoun follows the noun, or the sentence contradicts itself.
 OTHER_SEX: dict[str, str] = {
     **{"man": "woman", "male": "female", "gentleman": "lady", "boy": "girl"},
@@ -120,4 +147,16 @@ SUSPECTED_FOR_CONFIRMED: tuple[tuple[str, str], ...] = (
     (r"\bturns out to (?:be|have)\b", "is thought to have"),
     (r"\b(?:confirmed|established|proven)\b", "suspected"),
     (r"\b(?:definite|final)\b", "presumed"),
+)
+# The same where no word calls it certain, in the words right before the name.
+SUSPECTED_FOR_STATED: tuple[tuple[str, str], ...] = (
+    (r"\bthe diagnosis (was|is) (?:an? )?", r"the suspected diagnosis \1 "),
+    (r"\b(?:judged|found|noted|seen) to have (?:an? )?", "suspected of having "),
+    (r"\bdiagnosed with (?:an? )?", "suspected of having "),
+    (r"\b(?:an? |the )?diagnosis of (?:an? )?", "suspected "),
+    (r"\b(?:had|has|with) (?:an? )?", r"\g<0>suspected "),
+)
+STATED_FOR_SUSPECTED: tuple[tuple[str, str], ...] = (
+    (r"\b(?:suspected|likely|possible|probable|presumed) ", ""),
+    (r"\bsuspected of having (?:an? )?", "found to have "),
 )
