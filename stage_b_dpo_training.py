@@ -29,12 +29,18 @@ def build_parser() -> argparse.ArgumentParser:
     paths.add_argument(
         "--output_dir", type=Path, default=Path("models/dpo_hallucination_resistant"), help="gets final_model/"
     )
+    paths.add_argument(
+        "--reference_dir",
+        type=Path,
+        default=Path("models/reference_log_probs"),
+        help="keeps the reference's log-probs, which every run on the same SFT checkpoint and pairs shares",
+    )
     paths.add_argument("--max_train_pairs", type=positive_int, help="train on a seeded sample of so many, by note")
     paths.add_argument("--max_val_pairs", type=positive_int, help="validate on a seeded sample of so many, by note")
 
     training = parser.add_argument_group("training")
     training.add_argument("--num_epochs", type=positive_float, default=2.0, help="passes over the pairs")
-    training.add_argument("--learning_rate", type=positive_float, default=5e-6, help="40 times below Stage A's 2e-4")
+    training.add_argument("--learning_rate", type=positive_float, default=5e-6, help="200 times below Stage A's")
     training.add_argument("--beta", type=positive_float, default=0.1, help="how strongly to hold to the reference")
     training.add_argument("--batch_size", type=positive_int, default=4, help="pairs in memory at once")
     training.add_argument("--gradient_accumulation_steps", type=positive_int, default=1, help="batches for one update")
@@ -80,6 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # ------------------------------------------------------------------ policy, reference, pairs
     from preference.expected_time import expected_seconds
     from preference.policy import build_policy, save_final_model
+    from preference.reference import ReferenceLogProbs, reference_id
     from preference.training import build_trainer, final_figures, metrics_path
     from utils.trainer_progress import in_words
 
@@ -97,12 +104,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         f"{args.batch_size} x {args.gradient_accumulation_steps}, {precision} on {device}"
     )
     trainer = build_trainer(policy, tokenizer, train, val, args)
-    expected = expected_seconds(trainer, train, val)
-    said = f"about {in_words(expected)}, from timing one pair on this machine" if expected else "too large to time"
+    if trainer.unshared:
+        print(f"             each note is run twice, as stock TRL does, because {trainer.unshared}")
+    folder = args.reference_dir / reference_id(record.inputs, checkpoint, policy.model)
+    reference = ReferenceLogProbs(folder, writer=record.identity)
+    expected = expected_seconds(trainer, reference)
+    said = f"about {in_words(expected)}, from timing one batch on this machine" if expected else "too large to time"
     print(f"Expected     {said}", flush=True)
 
     # ------------------------------------------------------------------ train and save
     start = time.monotonic()
+    trainer.add_reference(reference)
+    known = len(train) + len(val) - reference.computed
+    print(f"Reference    {known} pairs read from {folder}, {reference.computed} computed", flush=True)
     record.open()
     trainer.train()
     seconds = time.monotonic() - start

@@ -1,4 +1,4 @@
-"""Train Stage A: fine-tune a base model on the factual Phase 1 summaries (SFT, LoRA, learning rate 2e-4).
+"""Train Stage A: fine-tune a base model on the factual Phase 1 summaries (SFT, LoRA, learning rate 1e-3).
 
     python models/train_stage_a.py
 
@@ -50,10 +50,10 @@ def build_parser() -> argparse.ArgumentParser:
         "--output_dir", type=Path, default=Path("models/sft_specialist_fast_fp16"), help="gets final_model/"
     )
     limit = "a seeded sample of so many rows, or all"
-    parser.add_argument("--max_train_rows", type=rows_or_all, default=1000, help=f"train on {limit}")
+    parser.add_argument("--max_train_rows", type=rows_or_all, default=1500, help=f"train on {limit}")
     parser.add_argument("--max_val_rows", type=rows_or_all, default=100, help=f"validate on {limit}")
     parser.add_argument("--num_epochs", type=positive_float, default=2.0, help="passes over the rows")
-    parser.add_argument("--learning_rate", type=positive_float, default=2e-4, help="40 times Stage B's")
+    parser.add_argument("--learning_rate", type=positive_float, default=1e-3, help="200 times Stage B's")
     parser.add_argument("--batch_size", type=positive_int, default=8, help="rows in memory at once")
     parser.add_argument("--max_length", type=positive_int, default=1024, help="tokens; longer rows are left out")
     parser.add_argument("--lora_r", type=positive_int, default=16, help="rank; alpha is twice that")
@@ -89,6 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     # ------------------------------------------------------------------ model and data
     from models import stage_a_training as training
+    from utils.resumable_training import drop_state, find_state, step_of
     from utils.trainer_progress import in_words
 
     tokenizer = load_tokenizer(checkpoint)
@@ -98,8 +99,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     steps = training.total_steps(trainer)
     print(f"Stage A      {len(train)} train and {len(val)} validation rows, {args.num_epochs:g} epochs, {steps} steps")
     print(f"Precision    {training.precision(trainer)} on {device}")
-    state = training.find_state(checkpoints)
-    done = training.step_of(state) if state else 0
+    state = find_state(checkpoints)
+    done = step_of(state) if state else 0
     if state:
         print(f"Going on     after step {done}, from {state}")
     elif others := sorted(p for p in checkpoints.parent.glob("run-*") if p != checkpoints):
@@ -121,7 +122,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     record.finish(
         {**results, "val_loss_fell": fall, "checkpoints": checkpoints.relative_to(args.output_dir).as_posix()}
     )
-    training.drop_state(checkpoints)
+    drop_state(checkpoints)
 
     # ------------------------------------------------------------------ what happened, where it is, what comes next
     print(f"✓ Stage A: {steps - done} steps in {in_words(time.monotonic() - start)}, validation loss {val_loss:.3f}")

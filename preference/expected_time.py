@@ -1,41 +1,44 @@
-"""How long a run will take, from one pair timed on this machine."""
+"""How long a run will take, from one batch timed on this machine."""
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from utils.models import choose_dtype
+from preference.pairs import packed_lengths
 
 if TYPE_CHECKING:
     import torch
 
-    from preference.pairs import EncodedPairs
+    from preference.reference import ReferenceLogProbs
+    from preference.training import PairsTrainer
 
 
-def expected_seconds(trainer: Any, train: EncodedPairs, val: EncodedPairs) -> float | None:
-    """Seconds that ``trainer.train()`` will take: its epochs of DPO, each with a validation pass.
+def expected_seconds(trainer: PairsTrainer, reference: ReferenceLogProbs) -> float | None:
+    """Seconds for the reference's log-probs that are not on disk, all epochs, and a validation pass after each.
 
-    A pair of median length goes forward and backward as the policy and forward as the reference; the rest is
-    proportion by tokens. Weights, gradients and random state stay as they were. None where not even one pair fits into
-    memory here: training will say so itself.
+    A batch of middling length goes forward and backward as the policy and forward as the reference; the rest is
+    proportion by tokens (pairs of one batch have nearly one length). Weights, gradients and random state stay as they
+    were. None where not even that fits into memory here: training will say so itself.
     """
     import torch
 
-    model, num_epochs = trainer.model, trainer.args.num_train_epochs
-    batch_size = trainer.args.per_device_train_batch_size
-    lengths = [len(row["prompt_ids"]) + len(row["chosen_ids"]) for row in train.dataset]
-    row = train.dataset[lengths.index(statistics.median_low(lengths))]
-    ids = torch.tensor([row["prompt_ids"] + row["chosen_ids"]] * 2, device=model.device)
-    labels = ids.clone()
-    labels[:, : len(row["prompt_ids"])] = -100
-    dtype = choose_dtype(model.device)
+    train, val = trainer.train_dataset, trainer.eval_dataset
+    train_lengths, val_lengths = packed_lengths(train), packed_lengths(val)
+    by_length = sorted(range(len(train)), key=train_lengths.__getitem__)
+    size = min(trainer.args.per_device_train_batch_size, len(train))
+    start = (len(train) - size) // 2
+    rows = by_length[start : start + size]
+    batch = trainer._prepare_inputs(trainer.data_collator([train[index] for index in rows]))
+    labels = batch["input_ids"].masked_fill(batch["completion_mask"] == 0, -100)
+    inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
+    model: Any = trainer.model
 
     def log_prob() -> torch.Tensor:
-        with torch.autocast(model.device.type, dtype=dtype, enabled=dtype != torch.float32):
-            return model(input_ids=ids, labels=labels, fused_lm_head=True).log_probs.sum()
+        with trainer.accelerator.autocast():
+            options = {"labels": labels, "fused_lm_head": True, "use_cache": False}
+            return trainer.packing(model)(**inputs, **options).log_probs.sum()
 
     def as_policy() -> None:
         log_prob().backward()
@@ -50,12 +53,19 @@ def expected_seconds(trainer: Any, train: EncodedPairs, val: EncodedPairs) -> fl
     model.train()
     try:
         as_policy()  # the first call allocates and tunes
-        policy, reference = _seconds(as_policy, model.device), _seconds(as_reference, model.device)
+        policy, forward = _seconds(as_policy, model.device), _seconds(as_reference, model.device)
     except torch.OutOfMemoryError:
         model.zero_grad(set_to_none=True)
         return None
-    an_epoch = train.padded_tokens(batch_size) * (policy + reference) + val.padded_tokens(batch_size) * 2 * reference
-    return num_epochs * an_epoch / ids.numel()
+    timed = sum(train_lengths[index] for index in rows)
+    unscored = sum(
+        lengths[index]
+        for pairs, lengths in ((train, train_lengths), (val, val_lengths))
+        for missing in reference.missing(pairs, size)
+        for index in missing
+    )
+    an_epoch = sum(train_lengths) * policy + sum(val_lengths) * forward
+    return (trainer.args.num_train_epochs * an_epoch + unscored * forward) / timed
 
 
 def _seconds(run: Callable[[], None], device: torch.device) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,15 +28,6 @@ class EncodedPairs:
 
     def __len__(self) -> int:
         return len(self.dataset)
-
-    def padded_tokens(self, batch_size: int) -> int:
-        """Tokens of one pass in shuffled batches as TRL lays them out: chosen and rejected, padded to the longest."""
-        lengths = [
-            len(row["prompt_ids"]) + max(len(row["chosen_ids"]), len(row["rejected_ids"])) for row in self.dataset
-        ]
-        random.Random(0).shuffle(lengths)
-        batches = [lengths[start : start + batch_size] for start in range(0, len(lengths), batch_size)]
-        return sum(2 * len(batch) * max(batch) for batch in batches)
 
 
 def read_pairs(path: Path, limit: int | None, seed: int) -> list[dict[str, Any]]:
@@ -82,6 +72,23 @@ def encode_pairs(tokenizer: PreTrainedTokenizerBase, rows: Sequence[dict[str, An
         reasons = "; ".join(f"{count} {reason}" for reason, count in left_out.items())
         raise UserError(f"no pair is left to train on: {reasons}")
     return EncodedPairs(Dataset.from_list(encoded), left_out)
+
+
+def packed_lengths(pairs: Dataset) -> list[int]:
+    """Tokens of each pair with its note, and what chosen and rejected begin with, counted once: a trie's size plus one.
+
+    The one is the last shared token, which predicts two different next tokens.
+    """
+    columns = (list(pairs[name]) for name in ("prompt_ids", "chosen_ids", "rejected_ids"))
+    return [
+        len(prompt) + len(chosen) + len(rejected) - _common_beginning(chosen, rejected) + 1
+        for prompt, chosen, rejected in zip(*columns, strict=True)
+    ]
+
+
+def _common_beginning(one: Sequence[int], other: Sequence[int]) -> int:
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((index for index, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def fault_of(row: Mapping[str, Any]) -> str | None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import statistics
-from collections import Counter
 
 import pytest
 import torch
@@ -17,8 +15,9 @@ from safetensors.torch import load_file
 import preference.training
 import stage_b_dpo_training
 from preference.expected_time import expected_seconds
-from preference.pairs import EncodedPairs, encode_pairs, fault_of, read_pairs
+from preference.pairs import encode_pairs, fault_of, packed_lengths, read_pairs
 from preference.policy import build_policy
+from preference.reference import ReferenceLogProbs
 from preference.training import ReferenceCheck, build_trainer
 from tests.tiny import find, write_pairs
 from utils.cli import RunError, UserError
@@ -38,7 +37,8 @@ def pairs(tmp_path):
 
 
 def train(sft, pairs, output_dir, *more):
-    options = {"sft_model_path": sft, **pairs, "output_dir": output_dir}
+    reference_dir = output_dir.parent / "reference"
+    options = {"sft_model_path": sft, **pairs, "output_dir": output_dir, "reference_dir": reference_dir}
     argv = [word for name, value in options.items() for word in (f"--{name}", str(value))]
     code = stage_b_dpo_training.main([*argv, "--device", "cpu", *more])
     record = json.loads((output_dir / "run.json").read_text())
@@ -205,19 +205,24 @@ def test_the_expected_time_is_in_proportion_and_leaves_no_trace(tiny_adapter, pa
     before = {name: p.clone() for name, p in model.named_parameters()}
     random_state = torch.get_rng_state()
     monkeypatch.setattr("preference.expected_time._seconds", lambda run, device: run() or 3.0)
-    # For two rows of median length, 3 s as policy and 3 s as reference, and twice 3 s where the same pairs validate.
-    median = statistics.median_low(len(row["prompt_ids"]) + len(row["chosen_ids"]) for row in encoded.dataset)
-    times = 2 * encoded.padded_tokens(batch_size=4) / (2 * median)
-    assert expected_seconds(trainer, encoded, encoded) == pytest.approx(times * (3 + 3 + 2 * 3))
+    reference = ReferenceLogProbs(tmp_path / "reference", "one")
+    # Four pairs of middling length take 3 s as the policy and 3 s as the reference; the same pairs validate.
+    lengths = packed_lengths(encoded.dataset)
+    batches = sum(lengths) / sum(sorted(lengths)[2:6])
+    assert expected_seconds(trainer, reference) == pytest.approx(batches * (2 * (3 + 3) + 2 * 3))
+    reference.compute(encoded.dataset, [range(len(encoded))], lambda batch: [(-1.0, -2.0)] * len(batch))
+    assert expected_seconds(trainer, reference) == pytest.approx(batches * 2 * (3 + 3))
     assert all(p.grad is None and torch.equal(p, before[name]) for name, p in model.named_parameters())
     assert torch.equal(torch.get_rng_state(), random_state)
 
 
-def test_padding_counts_as_the_work_it_is():
-    rows = [{"prompt_ids": [1] * 10, "chosen_ids": [2] * n, "rejected_ids": [3] * 2} for n in (2, 2, 2, 6)]
-    pairs = EncodedPairs(Dataset.from_list(rows), Counter())
-    assert pairs.padded_tokens(batch_size=1) == 2 * (12 + 12 + 12 + 16)
-    assert pairs.padded_tokens(batch_size=4) == 2 * 4 * 16
+def test_what_two_summaries_share_is_counted_once():
+    rows = [
+        {"prompt_ids": [1] * 10, "chosen_ids": [2, 3, 4], "rejected_ids": [2, 3, 5, 4]},
+        {"prompt_ids": [1], "chosen_ids": [2], "rejected_ids": [3]},
+        {"prompt_ids": [1, 1], "chosen_ids": [2, 3], "rejected_ids": [2, 3, 4]},
+    ]
+    assert packed_lengths(Dataset.from_list(rows)) == [10 + 3 + 4 - 2 + 1, 1 + 1 + 1 + 1, 2 + 2 + 3 - 2 + 1]
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(40, "40 seconds"), (125, "2 minutes"), (9000, "2.5 hours")])

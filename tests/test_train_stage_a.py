@@ -15,10 +15,12 @@ from safetensors.torch import load_file
 from transformers.models.llama.modeling_llama import LlamaModel
 
 from models import stage_a_training, train_stage_a
-from models.stage_a_training import LengthGroupedOrder, evaluation_steps, flatness, in_plain_words
+from models.stage_a_training import evaluation_steps, flatness, in_plain_words
 from tests.tiny import find, write_phase1
+from utils import resumable_training
 from utils.cli import PROJECT_ROOT, RunError
 from utils.files import read_journal
+from utils.resumable_training import LengthGroupedOrder
 
 ROWS = 11  # batches of 2: 6 steps an epoch, the last one short; 12 steps in all
 
@@ -32,7 +34,7 @@ def data(tmp_path_factory):
 def often():
     """A checkpoint after every step."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stage_a_training, "CHECKPOINT_MINUTES", 0.0)
+        patch.setattr(resumable_training, "CHECKPOINT_MINUTES", 0.0)
         patch.setattr(stage_a_training, "LOGGING_STEPS", 1)
         yield
 
@@ -115,8 +117,9 @@ def test_kill_9_leaves_nothing_that_misleads_the_next_run(tiny_model, data, unin
     out = tmp_path / "sft"
     code = (
         "import sys; sys.path.insert(0, '.'); from utils.cli import stay_private; stay_private()\n"
-        "from models import stage_a_training as t, train_stage_a\n"
-        "t.CHECKPOINT_MINUTES, t.LOGGING_STEPS = 0.0, 1\n"
+        "from models import stage_a_training, train_stage_a\n"
+        "from utils import resumable_training\n"
+        "resumable_training.CHECKPOINT_MINUTES, stage_a_training.LOGGING_STEPS = 0.0, 1\n"
         "train_stage_a.main(sys.argv[1:])"
     )
     argv = [sys.executable, "-c", code, *command(tiny_model, data, out)]
@@ -225,7 +228,7 @@ def test_a_full_disk_is_one_message(tiny_model, data, tmp_path, monkeypatch):
     def full(folder):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(stage_a_training, "sync_files", full)
+    monkeypatch.setattr(resumable_training, "sync_files", full)
     with pytest.raises(RunError, match=r"no checkpoint could be saved.*make room"):
         train(tiny_model, data, tmp_path / "sft")
     assert not list(tmp_path.glob("sft/checkpoints/run-*/resume-*"))

@@ -1,0 +1,88 @@
+"""The reference's log-probs: computed once for each pair and reference, kept on disk, found again by any later run.
+
+They depend on the reference's weights, their precision and the pair's token ids, and on nothing else: another beta,
+learning rate, loss, seed or output folder, or another LoRA rank on a full model, computes none of them again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from utils.files import append_journal, make_output_dir, open_journal, read_journal, sha256_text
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from utils.models import Checkpoint
+
+LogProbs: TypeAlias = tuple[float, float]  # of chosen and of rejected, summed over their tokens
+Score: TypeAlias = Callable[[Sequence[int]], list[LogProbs]]  # of the rows with these indices
+
+
+class ReferenceLogProbs:
+    """What is known of one reference, a folder of journals: one line for each batch, whole or absent.
+
+    Every process writes a journal of its own (``writer`` names it) and reads all of them, so several runs, or several
+    processes of one run, can share a reference.
+    """
+
+    def __init__(self, folder: Path, writer: str) -> None:
+        self.folder = make_output_dir(folder)
+        self.journal = folder / f"{writer}.jsonl"
+        self.computed = 0
+        self.known: dict[str, LogProbs] = {}
+        self.read()
+
+    def read(self) -> None:
+        """Take in what all processes have written so far."""
+        for journal in sorted(self.folder.glob("*.jsonl")):
+            for entry in read_journal(journal):
+                self.known.update((key, (chosen, rejected)) for key, (chosen, rejected) in entry["pairs"].items())
+
+    def missing(self, pairs: Dataset, batch_size: int) -> list[list[int]]:
+        """Batches of indices, longest pairs first, that hold a pair not known yet.
+
+        Batches are formed before the known ones are left out: a run that was cut off scores the same batches as one
+        that was not, so its figures are the same to the last bit.
+        """
+        keys = pair_keys(pairs)
+        lengths = [sum(map(len, ids)) for ids in _token_ids(pairs)]
+        order = sorted(range(len(keys)), key=lambda index: (-lengths[index], keys[index]))
+        batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+        return [batch for batch in batches if any(keys[index] not in self.known for index in batch)]
+
+    def compute(self, pairs: Dataset, batches: Iterable[Sequence[int]], score: Score) -> None:
+        """Score batches of pairs; each is on disk before the next one starts."""
+        keys = pair_keys(pairs)
+        with open_journal(self.journal) as file:
+            for batch in batches:
+                found = {keys[index]: values for index, values in zip(batch, score(batch), strict=True)}
+                append_journal(file, {"pairs": found})
+                self.known.update(found)
+                self.computed += len(batch)
+
+    def add_to(self, pairs: Dataset) -> Dataset:
+        """The pairs with the two columns from which TRL's DPOTrainer reads precomputed reference log-probs."""
+        values = [self.known[key] for key in pair_keys(pairs)]
+        with_chosen = pairs.add_column("ref_chosen_logps", [chosen for chosen, _ in values])
+        return with_chosen.add_column("ref_rejected_logps", [rejected for _, rejected in values])
+
+
+def reference_id(inputs: Mapping[str, Mapping[str, str]], checkpoint: Checkpoint, model: Any) -> str:
+    """A name for the reference: its weights, by the hashes in a run record's ``inputs``, and their precision."""
+    weights = [inputs[name]["sha256"] for name in sorted(checkpoint.folders)] or [checkpoint.base]
+    quantization = getattr(model.config, "quantization_config", None)
+    precision = quantization.to_dict() if quantization is not None else str(model.dtype)
+    return sha256_text(json.dumps([weights, precision], sort_keys=True, default=str))[:16]
+
+
+def pair_keys(pairs: Dataset) -> list[str]:
+    """What tells one pair from another, for each row: its token ids, and so its text and the prompt format."""
+    return [sha256_text(repr(ids))[:32] for ids in _token_ids(pairs)]
+
+
+def _token_ids(pairs: Dataset) -> list[tuple[list[int], list[int], list[int]]]:
+    return list(zip(*(list(pairs[name]) for name in ("prompt_ids", "chosen_ids", "rejected_ids")), strict=True))

@@ -1,0 +1,112 @@
+"""Training that a kill costs minutes only: checkpoints whole or absent, and an order that a restart repeats."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.data import Sampler
+from transformers import TrainerCallback, TrainerState
+from transformers.trainer_pt_utils import get_length_grouped_indices
+
+from utils.cli import RunError
+from utils.files import sync_files
+
+CHECKPOINT_MINUTES = 5.0  # work that a kill may cost
+STATE = "resume-"  # folders with all that training needs to go on
+
+
+class LengthGroupedOrder(Sampler[int]):
+    """Rows of similar length together, in an order that only seed and epoch decide.
+
+    The stock sampler draws from the global generator, which stands elsewhere in a process that goes on from a
+    checkpoint: that one would skip the wrong rows.
+    """
+
+    def __init__(self, lengths: list[int], batch_size: int, seed: int) -> None:
+        self.lengths, self.batch_size, self.seed = lengths, batch_size, seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Told by the trainer before each epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __iter__(self) -> Iterator[int]:
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+        return iter(get_length_grouped_indices(self.lengths, self.batch_size, generator=generator))
+
+
+class WholeCheckpoints:
+    """Mixed into a transformers Trainer: its checkpoints are written aside, synced, then renamed; the newest stays.
+
+    Set ``checkpoints``, the folder that they go to, before training.
+    """
+
+    checkpoints: Path
+    args: Any
+    state: TrainerState
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        usual = self.args.output_dir
+        kept = self.checkpoints / f"{STATE}{self.state.global_step:06d}"
+        try:
+            with tempfile.TemporaryDirectory(dir=self.checkpoints, prefix=".saving-") as work:
+                self.args.output_dir = work
+                super()._save_checkpoint(model, trial)  # type: ignore[misc]
+                written = Path(work) / f"checkpoint-{self.state.global_step}"
+                sync_files(written)
+                shutil.rmtree(kept, ignore_errors=True)
+                written.rename(kept)
+        except (OSError, RuntimeError) as error:  # torch says RuntimeError where the disk is full
+            raise RunError(f"no checkpoint could be saved: {error}; make room, run the same command again") from error
+        finally:
+            self.args.output_dir = usual
+        for folder in self.checkpoints.glob(f"{STATE}*"):
+            if folder != kept:
+                shutil.rmtree(folder)
+
+    def create_model_card(self, *args: Any, **options: Any) -> None:
+        """None: it would name this machine's folders."""
+
+
+class SaveByTheClock(TrainerCallback):
+    """Ask for a checkpoint when the last one is ``CHECKPOINT_MINUTES`` old.
+
+    At logged steps only: the mean loss since the last log is not part of a checkpoint.
+    """
+
+    def __init__(self) -> None:
+        self.saved = time.monotonic()
+
+    def on_step_end(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
+        late = control.should_log and time.monotonic() - self.saved >= CHECKPOINT_MINUTES * 60
+        control.should_save = (control.should_save or late) and state.global_step < state.max_steps
+
+    def on_save(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
+        self.saved = time.monotonic()
+
+
+def find_state(checkpoints: Path) -> Path | None:
+    """The newest checkpoint that training can go on from; half-written ones, which a kill left, are removed."""
+    for torn in checkpoints.glob(".*"):
+        shutil.rmtree(torn, ignore_errors=True)
+    return max(checkpoints.glob(f"{STATE}*"), default=None)
+
+
+def drop_state(checkpoints: Path) -> None:
+    """Remove what only a run that goes on needs; the adapters stay."""
+    for folder in checkpoints.glob(f"{STATE}*"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def step_of(folder: Path) -> int:
+    """The step that a checkpoint or an adapter was saved after."""
+    return int(folder.name.rpartition("-")[2])
