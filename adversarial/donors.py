@@ -13,6 +13,7 @@ from hashlib import blake2b
 from adversarial.clauses import clause_spans
 from adversarial.frames import match_frame
 from adversarial.opposites import COURSE_WORD, LEVEL_WORD
+from adversarial.turn_words import turnable_words
 from clinical.claims import NUMBER, Claim, extract_claims
 from clinical.mentions import find_mentions
 from clinical.sentences import Span, sentence_spans
@@ -71,6 +72,7 @@ def collect_donors(factual: Iterable[tuple[str, str]]) -> Donors:
         words.update(mention.text.lower() for mention in find_mentions(summary))
         words.update(claim.text.lower() for claim in claims if not claim.concept)
         words.update(match[0].lower() for words_of in TURNED for match in words_of.finditer(summary))
+        words.update(turnable_words(summary))
         for claim in claims:
             if claim.quantity and not claim.quantity.implied:
                 amounts[amount_key(claim)][summary[claim.start : claim.quantity.number_end]] += 1

@@ -37,7 +37,7 @@ _GONE_BEFORE = re.compile(r"\b(?:resolved|recovered from)\s+(?:(?:previous|prior
 # In these sentences a bare name may be a past one.
 _HISTORY = re.compile(
     r"\b(?:histor(?:y|ies)|hx|h/o|pmhx?|background|problem list|previous(?:ly)?|prior|past|ago|earlier|had|remote|"
-    r"resolved|comorbidit\w+|recovered|known)\b",
+    r"resolved|comorbidit\w+|recovered)\b",
     re.IGNORECASE,
 )
 _SENTENCE_END = re.compile(r"[.;\n]")
@@ -85,9 +85,8 @@ def contrary_standing(claim: Claim, summary: str, note: str, claims: Sequence[Cl
     if not own:
         return None
     if said == STATED:
-        if _neutral(summary, claim):
-            return None
-        return held.get(SUSPECTED) or (held[PAST] if set(held) == {PAST} else None)
+        past = held.get(PAST) if set(held) == {PAST} and not _neutral(summary, claim) else None
+        return held.get(SUSPECTED) or past
     if said == SUSPECTED:
         return held.get(STATED) or held.get(DENIED)
     if said == DENIED:

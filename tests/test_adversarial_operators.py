@@ -21,18 +21,23 @@ NOTE = (
     "Creatinine 1.2 mg/dL, hemoglobin 13.1 g/dL, glucose 182 mg/dL. CT pulmonary angiogram: right segmental emboli. "
     "Diagnosis: pulmonary embolism. Apixaban 5 mg orally twice daily was started. Follow-up in 2 weeks. "
     "CRP 40 mg/L (down from 62), sodium 128 mmol/L. Naproxen 500 mg was stopped. "
-    "Atorvastatin was raised from 10 mg to 20 mg. Referral to cardiology. "
-    "Her father has osteoporosis. Lisinopril was held due to hyperkalemia. The dizziness improved. She was admitted. "
-    "Order an echocardiogram."
+    "Atorvastatin was raised from 10 mg to 20 mg. Referral to cardiology."
 )
 SUMMARY = (
     "A 61-year-old woman with hypertension presented with 3 days of right calf pain. She denied fever or syncope. "
     "She also had dizziness. CT pulmonary angiogram showed right segmental emboli. Glucose was high at 182 mg/dL. "
     "Apixaban 5 mg orally twice daily was started. Follow-up in 2 weeks is planned. "
     "The diagnosis was pulmonary embolism; CRP was 40 mg/L. Naproxen was stopped. "
-    "Atorvastatin was raised from 10 mg to 20 mg, with a low sodium of 128 mmol/L. She will see the cardiologist. "
-    "Her father has osteoporosis. With known asthma, she was admitted, and the dizziness improved. "
-    "Lisinopril was held due to hyperkalemia. An echocardiogram is planned."
+    "Atorvastatin was raised from 10 mg to 20 mg, with a low sodium of 128 mmol/L. She will see the cardiologist."
+)
+# More kinds of facts, for the operators that find nothing to turn above.
+LONG_NOTE = NOTE + (
+    " Her father has osteoporosis. Lisinopril was held due to hyperkalemia. The dizziness improved. She was admitted. "
+    "Order an echocardiogram."
+)
+LONG_SUMMARY = SUMMARY + (
+    " An echocardiogram is planned. With known asthma, she was admitted; the dizziness improved. "
+    "Her father has osteoporosis. Lisinopril was held due to hyperkalemia."
 )
 OTHERS = [
     (
@@ -62,11 +67,13 @@ def first_proposal(name, note=NOTE, summary=SUMMARY, donors=DONORS):
 
 @pytest.mark.parametrize("operator", OPERATORS, ids=lambda operator: operator.name)
 def test_every_operator_makes_a_proven_negative_of_a_plain_summary(operator):
-    assert unsupported_claims(NOTE, SUMMARY) == []
-    made = first_proposal(operator.name)
+    assert unsupported_claims(NOTE, SUMMARY) == unsupported_claims(LONG_NOTE, LONG_SUMMARY) == []
+    summary, made = SUMMARY, first_proposal(operator.name)
+    if made is None:  # what a corpus says seldom is turned in a share of the summaries only; without one, in all
+        summary, made = LONG_SUMMARY, first_proposal(operator.name, LONG_NOTE, LONG_SUMMARY, EMPTY)
     assert made is not None
     assert made.family == operator.family
-    assert made.text == apply_edits(SUMMARY, made.edits) != SUMMARY
+    assert made.text == apply_edits(summary, made.edits) != summary
 
 
 WORDS = (
@@ -238,13 +245,14 @@ def test_checks_name_their_reason(check, reason):
 
 
 def test_negatives_are_different_mixed_and_all_proven():
-    outcome = make_negatives(ROW, DONORS, seed=42, wanted=6)
+    row = Factual("row-1", note_id(LONG_NOTE), LONG_NOTE, LONG_SUMMARY)
+    outcome = make_negatives(row, DONORS, seed=42, wanted=12)
     texts = [negative.text for negative in outcome.negatives]
-    assert len(texts) == len(set(texts)) == 6
-    assert SUMMARY not in texts
+    assert len(texts) == len(set(texts)) == 12
+    assert LONG_SUMMARY not in texts
     for negative in outcome.negatives:
-        assert unsupported_claims(NOTE, negative.text)
-        assert apply_edits(SUMMARY, negative.edits) == negative.text
+        assert unsupported_claims(LONG_NOTE, negative.text)
+        assert apply_edits(LONG_SUMMARY, negative.edits) == negative.text
         assert set(negative.strategy.split("+")) <= set(FAMILIES)
     assert {family for negative in outcome.negatives for family in negative.strategy.split("+")} == set(FAMILIES)
     assert {n.severity for n in outcome.negatives} <= {"minor", "moderate", "major"}
