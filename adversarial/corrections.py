@@ -145,7 +145,7 @@ def _about_name(sample: Sample, claim: Claim, flagged: ScreenedClaim) -> Iterato
             yield from _other_names(sample, claim)
         yield from _other_polarity(sample, claim)
     elif flagged.verdict == CONTRADICTED:
-        yield from _as_certain(sample, claim)
+        yield from _as_certain(sample, claim, flagged.type)
     else:
         yield from _other_names(sample, claim)
 
@@ -278,12 +278,12 @@ def _capital_like(old: str, new: str) -> str:
     return new[:1].upper() + new[1:] if old[:1].isupper() else new
 
 
-def _as_certain(sample: Sample, claim: Claim) -> Iterator[Candidate]:
+def _as_certain(sample: Sample, claim: Claim, type_: str) -> Iterator[Candidate]:
     """Suspected instead of confirmed or stated, or the reverse, as the note has it."""
     low, high = max(0, claim.start - _NEARBY), min(len(sample.text), claim.end + _NEARBY)
     for pattern, weaker in SUSPECTED_FOR_CONFIRMED:
         for match in re.compile(pattern, re.IGNORECASE).finditer(sample.text, low, high):
-            yield (replace_span(sample.text, match.start(), match.end(), weaker, claim.type),)
+            yield (replace_span(sample.text, match.start(), match.end(), weaker, type_),)
     yield from _before_name(
         sample, claim, STATED_FOR_SUSPECTED if claim.tentative else SUSPECTED_FOR_STATED, claim.type
     )

@@ -23,6 +23,7 @@ from clinical.claims import extract_claims
 from clinical.mentions import find_mentions
 from clinical.sentences import Span, sentence_spans
 from clinical.support import FLAGGED, UNKNOWN, ScreenedClaim, screen
+from clinical.verdicts import CERTAINTY
 
 _WORD_AND_SPACE = re.compile(r"\s+|[^\s]+")
 _LEFT_HANGING = re.compile(
@@ -150,7 +151,10 @@ def _harmless(sample: Sample, edits: Sequence[Edit], text: str) -> bool:
     new = [Span(edit.start, edit.end) for edit in inverted(edits)]
     put_in = [claim for claim in screen(sample.note_text, text) if _touches(claim.start, claim.end, new)]
     old = [Span(edit.start, edit.end) for edit in edits]
-    return all(claim.verdict != UNKNOWN for claim in put_in) and _said(sample.text, old) == _said(text, new)
+    # To the screen a suspicion claims too little to be supported; of these names the note's certainty is known.
+    hedged = {claim.text.lower() for claim in screen(sample.note_text, sample.text) if claim.type == CERTAINTY}
+    known = all(claim.verdict != UNKNOWN or claim.text.lower() in hedged for claim in put_in)
+    return known and _said(sample.text, old) == _said(text, new)
 
 
 def _said(text: str, without: Sequence[Span]) -> Counter[tuple[str, str, str]]:
