@@ -41,6 +41,7 @@ _ONE = {"1", "one"}
 # Where no reference range says what is possible, a value stays within this factor of the one it replaces: two
 # children become four, not thirty.
 _FACTOR = 4
+_LEAST_CHANGE = 0.05  # of a value: what is wrong by less is hardly an error
 _YEARS_APART = 3  # an adult's age that is wrong by less is hardly an error; a birthday may lie between
 
 
@@ -122,6 +123,8 @@ def _plausible(new: str, old: str, claim: Claim) -> bool:
         return True
     if claim.type == NUMBER and len(new.partition(".")[2]) != len(old.partition(".")[2]):
         return False  # written with as many decimals
+    if claim.type == NUMBER and abs(value - before) < _LEAST_CHANGE * before:
+        return False
     if find_lab(claim.about) is None:
         return 1 / _FACTOR <= value / (before or 1) <= _FACTOR
     return possible_value(claim.about, new, old)

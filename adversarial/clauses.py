@@ -24,6 +24,9 @@ def clause_spans(summary: str) -> list[Clause]:
     clauses = []
     for link in _LINK.finditer(summary):
         stop = _STOP.search(summary, link.end())
-        if stop and stop[0] in _CLEAN:
+        inserted = (
+            link[1] != "; " and stop and "," in summary[link.end() : stop.start()]
+        )  # "this man, with X held, begins"
+        if stop and stop[0] in _CLEAN and not inserted:
             clauses.append(Clause(Span(link.end(), stop.start()), link[1]))
     return clauses

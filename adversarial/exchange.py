@@ -82,17 +82,17 @@ def exchange_medicines(note: str, summary: str, rng: random.Random, donors: Dono
     options = [
         _trade_spans(summary, placed[one], placed[two], MEDICATION)
         for one, two in combinations(placed, 2)
-        if one.kind != two.kind and one.drug != two.drug
+        if one.kind != two.kind and one.drug != two.drug and is_plural(one.drug) == is_plural(two.drug)
     ]
     named = {claim.concept.name for claim in extract_claims(summary) if claim.concept}
     from_note = [
-        (
-            other.kind in (STARTED, STOPPED, RAISED, LOWERED),
-            replace_span(summary, *placed[change], other.drug, MEDICATION),
-        )
+        (other.kind in (STARTED, STOPPED, RAISED, LOWERED), edit)
         for change in placed
         for other in find_changes(note)
-        if other.kind != change.kind and other.drug not in named and _is_bare(summary, placed[change], change)
+        if other.kind != change.kind
+        and other.drug not in named
+        and _is_bare(summary, placed[change], change)
+        and (edit := replace_name(summary, *placed[change], other.drug, MEDICATION))
     ]
     # What is merely taken is put on and off less often: it comes only where the note changes nothing else.
     changed = any(is_changed for is_changed, _ in from_note)

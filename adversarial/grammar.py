@@ -31,7 +31,7 @@ def replace_name(summary: str, start: int, end: int, new: str, type_: str) -> Ed
     if not agrees and (_VERB_AFTER.match(summary, end) or _VERB_BEFORE.search(summary[:start][-30:])):
         return None
     article = _ARTICLE_AHEAD.search(summary[:start][-60:])
-    if article is None or is_counted(new) or (not is_counted(old) and agrees):
+    if article is None or is_counted(new):
         return replace_span(summary, start, end, new, type_)
     start -= len(article[0])
     words = article[2] + new

@@ -22,11 +22,13 @@ FROM_THE_NOTE = 0.5
 # What follows a name and would no longer fit another: gout flare, pain in the chest on the left.
 _BOUND_AFTER = re.compile(
     r"[\s-]+(?:flare|exacerbation|attack|episode|crisis|cream|ointment|gel|patch|inhaler|eye drops|nasal spray|level|"
+    r"easily|"
     r"(?:on|of|in|over|at) (?:the|his|her) (?:left|right|upper|lower)\b)",
     re.IGNORECASE,
 )
 _BOUND_BEFORE = re.compile(
-    r"\b(?:left|right|bilateral)[\w\s-]{0,12}$|\b(?:exacerbation|flare|flare-up|episode|attack) of (?:an? )?$",
+    r"\b(?:left|right|bilateral)[\w\s-]{0,12}$|\b(?:exacerbation|flare|flare-up|episode|attack) of (?:an? )?$|"
+    r"\b(?:systemic|generali[sz]ed|acute|chronic|tendency to) $",
     re.IGNORECASE,
 )
 _ACRONYM = re.compile(r"[A-Za-z]{0,2}[A-Z]{2,}[A-Za-z0-9]*|\w*[A-Z]\w*\d\w*")

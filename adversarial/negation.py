@@ -40,7 +40,7 @@ _TOLD_AFTER = re.compile(
 # What lasted or began somewhen is there: a denial of it would be told from its words alone.
 _LASTS = re.compile(
     r"\s+(?:for|over|during|lasting|dating|going|present|ongoing|starting|started|that|since|of|which|first|began|on|in|"
-    r"with|getting|following|after)\b|\s*,\s*(?:which|first|ongoing)\b",
+    r"with|getting|following|after|also|too|as well|besides|easily)\b|\s*,\s*(?:which|first|ongoing)\b",
     re.IGNORECASE,
 )
 _AND_NOT = re.compile(r",?\s*(?:but|and|although|though)\s+(?:no|not|without|denied|denies|denying)\b", re.IGNORECASE)
@@ -155,7 +155,8 @@ def _by_phrase(summary: str, span: Span, listed: Sequence[Claim], rng: random.Ra
         if found:
             new = _agreeing(rng.choice(others), plural=len(listed) > 1 or is_plural(last.text))
             new = new[:1].upper() + new[1:] if found[0][:1].isupper() else new
-            needs_article = is_counted(first.text) if not reported else bool(article) and " not " in new
+            keeps = reported and article and re.search(r"\bnot\b|\bof$|\bwithout$", new)
+            needs_article = bool(keeps) or (not reported and is_counted(first.text))
             counted = ("an " if takes_an(items) else "a ") if needs_article else ""
             start = span.start + found.start()
             return Edit(start, last.end, summary[start : last.end], f"{new} {counted}{items}", NEGATION)
