@@ -33,7 +33,8 @@ def targets(sentence: Sentence, cue: Cue, table: str, kinds: tuple[str, ...]) ->
             return behind
         return direct[:1] or behind
     if spelt.endswith((" on", " off", " of", " in", " for", " with")) and table == "change":
-        return forward or (loose if spelt.endswith("hold") else behind if spelt.endswith(" off") else [])
+        back = behind if spelt.endswith(" off") or _goes_back(sentence, cue) else []
+        return forward or back or (loose if spelt.endswith("hold") else [])
     beside = next((m for m in sentence.mentions if 0 <= m.first - cue.end <= 2), None)
     if spelt.endswith((" in", " of")) and table == "trend":
         return forward[:1] if beside in forward[:1] else []

@@ -18,7 +18,6 @@ _DONE_AFTER = frozenset(
 _ADVISING = frozenset(
     ["encouraged", "counseled", "counselled", "recommended", "instructed", "less", "limit", "moderation"]
 )
-_DONE = frozenset(["done", "performed", "completed"])
 _BEGUN = frozenset(["began", "begun", "started", "undergoes", "undergoing"])
 _ARTICLES = frozenset(["a", "an", "the", "his", "her"])
 _OLDEST = 95  # "101 F" is a temperature
@@ -65,8 +64,10 @@ def _told(sentence: Sentence, mention: Mention) -> str | None:
     after = sentence.between(mention.end, min(mention.end + 3, len(sentence.tokens)))
     if set(after[:2]) & _DONE_AFTER or set(before) & {"underwent", "undergone"}:
         return "done"
-    if after[:1] and after[0] in PASSIVE and set(after[1:]) & _DONE and "be" not in after:
-        return "done"
+    marked = mention.end < len(sentence.tokens) and bool(sentence.gap(mention.end, mention.end).strip())
+    stage = _stage_after([] if marked or after[:2] == ["due", "to"] else after) or _stage_before(sentence, mention)
+    if stage:
+        return stage
     if _is_ordered(sentence, mention):
         return "planned"
     if _is_past_or_begun(sentence, mention):
@@ -76,6 +77,33 @@ def _told(sentence: Sentence, mention: Mention) -> str | None:
     if set(before) & planned or (set(after) & {"scheduled", "planned", "pending", "will"} and "," not in gap):
         return "planned"
     return None
+
+
+_IN_STAGE = {"done": "done", "performed": "done", "completed": "done", "undertaken": "done", "carried": "done"}
+_TO_COME = {"ordered": "planned", "requested": "planned", "due": "planned", "pending": "planned"}
+
+
+def _stage_after(after: list[str]) -> str | None:
+    """Done or planned by the words right after a procedure: "was carried out", "is due", "to follow"."""
+    first, second = (*after, "", "")[:2]
+    if "be" in after or first == "to" or (first == "is" and second == "to"):
+        return "planned" if {"follow", "be"} & set(after) else None
+    if first in PASSIVE or first == "had":  # was ordered: done by now, as likely as not
+        return _IN_STAGE.get(second) or _IN_STAGE.get(after[-1]) or (_TO_COME.get(second) if first == "is" else None)
+    return _IN_STAGE.get(first) or _TO_COME.get(first)
+
+
+def _stage_before(sentence: Sentence, mention: Mention) -> str | None:
+    """Done or planned by the words right before a procedure: "having had", "status post", "awaiting", "is to have"."""
+    at = mention.first
+    while at and sentence.tokens[at - 1].low in _ARTICLES:
+        at -= 1
+    pair, word = sentence.between(max(0, at - 2), at), sentence.between(max(0, at - 1), at)
+    if word in (["awaits"], ["awaiting"]) or pair in (["due", "for"], ["to", "undergo"], ["to", "have"]):
+        return "planned"
+    done = word == ["had"] or pair == ["status", "post"]
+    later = word in (["after"], ["following"]) and not (sentence.cues_of("follow_up") or sentence.cues_of("plan"))
+    return "done" if done or later else None
 
 
 _ORDERING = frozenset(["advised", "advise", "recommended", "recommend", "referred", "planned"])

@@ -92,7 +92,8 @@ def _read_negation(sentence: Sentence, cue: Cue) -> None:
             mention.absent = number == 0 or not (mention.confirmed or mention.past or mention.suspected or shown)
         if listed:
             return
-    if not forward or _is_pseudo(sentence, cue):
+    done = either and passive and not sentence.words_of(cue).lower().endswith(" for")  # was excluded
+    if not forward or done or _is_pseudo(sentence, cue):
         return
     stop = sentence.reach(cue.end)
     last, denied = cue.end, False
