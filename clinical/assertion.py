@@ -79,7 +79,8 @@ _TENTATIVE_BEFORE = re.compile(
     r"working (?:diagnosis|dx|impression)|differential(?: includes?)?|may have|might have|could (?:be|have)|"
     r"(?:thought|believed|felt) to|suggest(?:s|ed|ive|ing)|appears to|rule out|r/o(?!['’]?d)|question of|"
     r"cannot exclude)\b|\?)"
-    r"\W*(?:(?:is|was|has|have|an?|the|of|to|be|having|acute|diagnosis|dx|\w+(?:ic|al|ous|ary))\b\W*){0,4}$",
+    r"\W*(?:(?:is|was|has|have|an?|the|of|to|be|having|acute|diagnosis|dx|flare(?:-up)?|exacerbation|"
+    r"attack|episode|\w+(?:ic|al|ous|ary))\b\W*){0,6}$",
     _FLAGS,
 )
 _TENTATIVE_AFTER = re.compile(

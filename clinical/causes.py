@@ -105,7 +105,7 @@ def _links_to(text: str, span: Span, inside: list[Mention], index: int) -> list[
     if match is None and not bracketed:
         return []
     start = cause.start - len(lead) + match.start() if match else cause.start
-    because = match is not None and bool(match.groupdict().get("because"))
+    because = bool(bracketed) or (match is not None and bool(match.groupdict().get("because")))
     effects = _effects(text, inside[:index], start, because=because)
     if not effects and because:
         effects = _effect_after(text, span, inside[index + 1 :], start, cause.end)

@@ -14,10 +14,10 @@ STATED, SUSPECTED, DENIED, PAST, OTHER = "stated", "suspected", "denied", "past"
 
 _AS_REASON = re.compile(  # why something is given or stopped, which tells nothing of how certain it is
     r"(?:\bfor|given|due to|d/t|2/2|owing to|because of|in view of|on account of|secondary to|\()\s*"
-    r"(?:(?:the|an?|his|her|acute)\s+)*$",
+    r"(?:(?:the|an?|his|her|acute|flare(?:-up)?|exacerbation|attack|episode|of|\w+(?:ic|al|ous|ary))\s+)*$",
     re.IGNORECASE,
 )
-_REASON_REACH = 25
+_REASON_REACH = 45
 _PAST_BEFORE = re.compile(
     r"\b(?:previous(?:ly had)?|prior|past|resolved|remote|recovered from|earlier(?: history of)?|former|old)\s+"
     r"(?:(?:an?|the|episodes?|history|bouts?|of|acute)\s+)*$",
@@ -78,6 +78,8 @@ def contrary_standing(claim: Claim, summary: str, note: str, claims: Sequence[Cl
     said = standing_of(summary, claim)
     held: dict[str, Claim] = {}
     for other in claims:
+        if is_reason(note, other):
+            continue  # what something is given for may be suspected or past
         held.setdefault(standing_of(note, other), other)
     if said in held or not held or OTHER in (said, *held):
         return None
