@@ -28,8 +28,8 @@ FACTUAL, HALLUCINATED = "factual", "hallucinated"
 # How many summaries lend sentences and values, however many there are: those of the notes whose hashes come first.
 # Their values and wordings are counted thousands of times, and memory stays the same for a corpus of any size.
 LENDING = 2000
-# A longer note is no note but several records in one cell: a person writes a tenth of this on a stay of weeks.
-MAX_CHARACTERS = 50_000
+# A longer note is several records in one cell: far more than any model here reads, and slow without sentence ends.
+MAX_CHARACTERS = 20_000
 _MISSING = frozenset(("", "nan", "none", "null", "n/a", "<na>"))  # how tables of other tools write an empty cell
 _SHOW_BAR_AFTER = 3  # seconds; shorter work needs no progress bar
 _BATCH = 16  # rows handed to a process at once: a third of a second's work, so that all end together

@@ -171,7 +171,7 @@ def test_rows_that_cannot_be_used_are_set_aside_and_counted(tmp_path, capsys):
     for line in (
         "2  empty note",
         "2  empty summary",
-        "1  note or summary of more than 50,000 characters",
+        "1  note or summary of more than 20,000 characters",
         "1  summary of fewer than 5 words",
         "2  label neither factual nor hallucinated",
         "1  note also among the training notes",
