@@ -307,6 +307,8 @@ HEART_WRONG = (
     ("The suspected diagnosis was heart failure.", "certainty"),
     ("The diagnosis of heart failure could not be confirmed.", "certainty"),
     ("DVT was considered likely.", "certainty"),
+    ("The provisional diagnosis was heart failure.", "certainty"),
+    ("The assessment being hypertension, he was sent home.", "role exchange"),
     ("Maternal heart failure was noted.", "experiencer"),
     ("Because of hypertension, metformin was held.", "causality"),
     ("Due to fatigue, furosemide was increased to 40 mg.", "causality"),

@@ -85,7 +85,7 @@ def _needs_stating(
     if not facts or any(_treats(use.name, name) for use in uses for name in problem.named.names_of(PROBLEM)):
         return False
     if any(use.reason for use in uses):
-        return {fact.field for fact in facts} <= {"problems", "symptoms"}
+        return {fact.field for fact in facts} <= {"problems", "symptoms", "diagnosis"}
     return {fact.field for fact in facts} == {"problems"}  # of another illness than those that it treats
 
 
