@@ -5,6 +5,9 @@ support the new claim. Runs as it stands, on the notes in phase1_data_medhal:
 
     python generate_phase2_data.py --phase1_dir "phase1_data_medhal/sft" --phase2_dir "phase2_data/dpo" \\
         --adversarial_ratio 1.0
+
+With --on_policy, the SFT model also summarises the notes, and what it gets wrong itself becomes rejected: this takes
+hours on a CPU, goes on where it was cut off, and teaches more than edited pairs alone.
 """
 
 from __future__ import annotations
@@ -12,29 +15,37 @@ from __future__ import annotations
 import argparse
 import contextlib
 import errno
+import json
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from adversarial.operators import FAMILIES
+from adversarial.operators.table import FAMILIES
 from utils.cli import (
+    EXIT_FAILED,
     EXIT_OK,
     PROJECT_ROOT,
     RunError,
     UserError,
     from_here_or_project,
     new_parser,
+    positive_float,
     positive_int,
     run_script,
     share,
 )
 
 if TYPE_CHECKING:
-    from adversarial.rows import Made
+    from adversarial.audit import Audit
+    from adversarial.on_policy.sampling import OnPolicy
+    from adversarial.rows import Made, Split
+    from utils.run_record import RunRecord
 
 SPLITS = {"train": "train_set_processed.csv", "val": "validation_set_processed.csv"}
 TITLES = {"train": "Training", "val": "Validation"}
+STAGE_A = "models/sft_specialist_fast_fp16/final_model"
 EXPECTED = {"train": 8000, "val": 1000}  # what the guide to this pipeline says a full Phase 1 gives
 
 
@@ -59,6 +70,15 @@ def build_parser() -> argparse.ArgumentParser:
         default=["all"],
         help="families of errors to make; summaries that Phase 1 labelled as hallucinated are always used",
     )
+    pairs.add_argument(
+        "--fail_on_audit", action="store_true", help="exit with code 1 when the audit of the pairs finds a breach"
+    )
+    own = parser.add_argument_group("on-policy pairs, of the SFT model's own summaries")
+    own.add_argument("--on_policy", action="store_true", help="sample the SFT model and mix its errors in")
+    own.add_argument("--sft_model_path", default=STAGE_A, help="full model, adapter, or hub:owner/name")
+    own.add_argument("--on_policy_share", type=share, default=0.5, help="of the written pairs, where there are enough")
+    own.add_argument("--samples_per_note", type=positive_int, default=4, help="more give more pairs, and take longer")
+    own.add_argument("--temperature", type=positive_float, default=0.8, help="of sampling")
     pairs.add_argument("--seed", type=int, default=42, help="same seed, same files to the byte")
     pairs.add_argument(
         "--num_proc", type=positive_int, default=None, help="processes; by default one for each processor it may use"
@@ -71,38 +91,87 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = build_parser()
     args = parser.parse_args(argv)
 
-    from adversarial.rows import make_pairs, read_split
-    from utils.files import atomic_writer, make_output_dir
-    from utils.processes import available_processors
+    from adversarial.audit import REPORT_JSON, audit_files, write_report
+    from adversarial.rows import read_split
+    from utils.files import make_output_dir
+    from utils.models import find_checkpoint
     from utils.run_record import RunRecord
 
     phase1_dir = from_here_or_project(args.phase1_dir)
     inputs = {name: phase1_dir / file for name, file in SPLITS.items()}
     check_inputs(phase1_dir, inputs)
-    code = {room: PROJECT_ROOT / room for room in ("adversarial", "clinical")}  # a newer version makes other pairs
-    families = [family for family in FAMILIES if family in args.strategies or "all" in args.strategies]
+    inputs |= {room: PROJECT_ROOT / room for room in ("adversarial", "clinical")}  # a newer version makes other pairs
+    if args.on_policy:
+        inputs |= find_checkpoint(args.sft_model_path, "--sft_model_path", "python models/train_stage_a.py").folders
     output_dir = Path(args.phase2_dir)
     outputs = {name: output_dir / f"{name}_dpo.jsonl" for name in SPLITS}
     if args.rejects:
         outputs["rejects"] = Path(args.rejects)
-    content = argparse.Namespace(**{name: value for name, value in vars(args).items() if name != "num_proc"})
-    record = RunRecord(output_dir, __file__, content, parser, inputs | code)
+    deciding = {name: value for name, value in vars(args).items() if name not in ("num_proc", "fail_on_audit")}
+    record = RunRecord(output_dir, __file__, argparse.Namespace(**deciding), parser, inputs)
     if all(path.is_file() for path in outputs.values()) and record.is_finished():
         print(f"✓ Pairs: {output_dir} holds them already, from the same arguments and notes; nothing to do.")
-        print_next(outputs)
-        return EXIT_OK
+        print_next(args, outputs)
+        breaches = json.loads((output_dir / REPORT_JSON).read_text("utf-8"))["breaches"]
+        return EXIT_FAILED if breaches and args.fail_on_audit else EXIT_OK
     for path in outputs.values():
         make_output_dir(path.parent)
 
     train = read_split(inputs["train"], ratio=args.adversarial_ratio, seed=args.seed)
     val = read_split(inputs["val"], ratio=args.adversarial_ratio, seed=args.seed, not_in=train.note_ids)
+    splits = {"train": train, "val": val}
+    own = sample_the_model(splits, args, output_dir) if args.on_policy else {}
+    with full_disk_said(output_dir):
+        made = write_pairs(splits, own, outputs, args, record)
+    audit = audit_files({name: outputs[name] for name in SPLITS}, seed=args.seed)
+    report_html, _ = write_report(audit, output_dir)
+    counts = {name: counts.figures() for name, counts in made.items()}
+    record.finish({**counts, **{f"on-policy {name}": found.figures() for name, found in own.items()}})
+    report(made, own, args)
+    report_audit(audit, report_html)
+    print("\nPairs are in:", *(outputs[name] for name in SPLITS), sep="\n  ")
+    if args.rejects:
+        print(f"Refused negatives are in:\n  {args.rejects}")
+    print_next(args, outputs)
+    return EXIT_FAILED if audit.breaches and args.fail_on_audit else EXIT_OK
+
+
+def sample_the_model(splits: Mapping[str, Split], args: argparse.Namespace, output_dir: Path) -> dict[str, OnPolicy]:
+    """The SFT model's own summaries of each split's notes, made into pairs."""
+    from adversarial.on_policy.sampling import Sampling, make_on_policy
+    from adversarial.rows import used_rows
+
+    sampling = Sampling(samples_per_note=args.samples_per_note, temperature=args.temperature, seed=args.seed)
+    own = {}
+    for name, split in splits.items():
+        print(f"Sampling     {args.samples_per_note} summaries of each of the {TITLES[name].lower()} notes", flush=True)
+        journal = output_dir / f"{name}_samples.jsonl"
+        own[name] = make_on_policy(list(used_rows(split)), args.sft_model_path, sampling, journal)
+    return own
+
+
+def write_pairs(
+    splits: Mapping[str, Split],
+    own: Mapping[str, OnPolicy],
+    outputs: Mapping[str, Path],
+    args: argparse.Namespace,
+    record: RunRecord,
+) -> dict[str, Made]:
+    """Make the edited pairs, mix the model's own in, and write all files or none."""
+    from adversarial.on_policy.sampling import choose_mix
+    from adversarial.rows import make_pairs
+    from utils.files import atomic_writer
+    from utils.processes import available_processors
+
+    families = [family for family in FAMILIES if family in args.strategies or "all" in args.strategies]
     made = {}
-    with full_disk_said(output_dir), contextlib.ExitStack() as all_or_none:
+    with contextlib.ExitStack() as all_or_none:
         files = {name: all_or_none.enter_context(atomic_writer(path)) for name, path in outputs.items()}
-        for name, split in (("train", train), ("val", val)):
+        for name, split in splits.items():
+            edited = all_or_none.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8")) if own else files[name]
             made[name] = make_pairs(
                 split,
-                files[name],
+                edited,
                 files.get("rejects"),
                 seed=args.seed,
                 wanted=args.negatives_per_note,
@@ -110,10 +179,19 @@ def main(argv: Sequence[str] | None = None) -> int:
                 processes=args.num_proc or available_processors(),
                 title=f"{TITLES[name]} notes",
             )
+            if own:
+                edited.seek(0)
+                mix = choose_mix(
+                    [json.loads(line) for line in edited], own[name].pairs, args.on_policy_share, args.seed
+                )
+                files[name].writelines(json.dumps(pair, ensure_ascii=False) + "\n" for pair in mix.pairs)
+                made[name].recount(mix.pairs)
+                made[name].remarks += mix.remarks
+                if args.rejects:
+                    lines = (json.dumps(refusal, ensure_ascii=False) + "\n" for refusal in own[name].refusals)
+                    files["rejects"].writelines(lines)
         record.open()
-    record.finish({name: counts.figures() for name, counts in made.items()})
-    report(made, args, outputs)
-    return EXIT_OK
+    return made
 
 
 def check_inputs(phase1_dir: Path, inputs: Mapping[str, Path]) -> None:
@@ -140,8 +218,8 @@ def full_disk_said(output_dir: Path) -> Iterator[None]:
         ) from error
 
 
-def report(made: Mapping[str, Made], args: argparse.Namespace, outputs: Mapping[str, Path]) -> None:
-    """What was made and why not more, where it is, and the next command."""
+def report(made: Mapping[str, Made], own: Mapping[str, OnPolicy], args: argparse.Namespace) -> None:
+    """What was made, and why not more."""
     for name, counts in made.items():
         print(f"✓ {TITLES[name]} triplets: {counts.pairs}")
     both = list(made.values())
@@ -153,20 +231,37 @@ def report(made: Mapping[str, Made], args: argparse.Namespace, outputs: Mapping[
         "Rows set aside": [counts.set_aside for counts in both],
     }.items():
         print(f"\n{title}:\n{_listed(sum(tables, Counter[str]()))}")
+    for name, found in own.items():
+        print(f"\nThe model's own, {TITLES[name].lower()}: {found.samples:,} samples, {found.clean:,} of them clean")
+        print(f"{_listed(Counter(refusal['reason'] for refusal in found.refusals))}\n  were refused")
     repeated = sum(counts.repeated_ids for counts in both)
     if repeated:
         print(f"\n{repeated:,} rows share their id with another row; they are used, since pairs have ids of their own.")
     for name, counts in made.items():
+        for remark in counts.remarks:
+            print(f"\n{TITLES[name]}: {remark}")
         if counts.pairs < EXPECTED[name]:
             print(f"\n{_shortfall(name, counts, args)}")
-    print("\nPairs are in:", *(outputs[name] for name in SPLITS), sep="\n  ")
-    if "rejects" in outputs:
-        print(f"Refused negatives are in:\n  {outputs['rejects']}")
-    print_next(outputs)
 
 
-def print_next(outputs: Mapping[str, Path]) -> None:
-    """The command of step 2, on these pairs."""
+def report_audit(audit: Audit, html: Path) -> None:
+    """The bars of the audit, one to a line, and where the report is."""
+    signs = {"pass": "✓", "warn": "!", "fail": "✗"}
+    print("\nAudit: can the negatives be told without reading the note?")
+    for bar in audit.bars:
+        print(f"  {signs[bar.status]} {bar.title}: {bar.value_text}, limit {bar.limit}")
+    for bar in audit.breaches:
+        print(f"\n{bar.title}: {bar.remedy}")
+    print(f"Report: {html}")
+
+
+def print_next(args: argparse.Namespace, outputs: Mapping[str, Path]) -> None:
+    """The command of step 2, on these pairs; without the model's own summaries, what those would add."""
+    if not args.on_policy:
+        print(
+            "\nThese pairs are edited summaries. What the model itself gets wrong teaches it more: --on_policy mixes "
+            "that in."
+        )
     paths = f'--train_data_path "{outputs["train"]}" --val_data_path "{outputs["val"]}"'
     print(f"\nNext:\n  python stage_b_dpo_training.py {paths}")
 

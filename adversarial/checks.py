@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 
-from adversarial.edits import Edit, takes_an
-from clinical.support import unsupported_claims
+from adversarial.operators.edits import Edit, takes_an
+from clinical.screen.support import unsupported_claims
 
 # A summary of fewer words (None., Noncontributory.) says too little to be made wrong in one place.
 MIN_WORDS = 5

@@ -19,9 +19,9 @@ from adversarial.checks import (
     check_proven,
     overlapping,
 )
-from adversarial.donors import Donors
-from adversarial.edits import Edit, Proposal, apply_edits
-from adversarial.operators import FAMILIES, OPERATORS, Operator
+from adversarial.operators.donors import Donors
+from adversarial.operators.edits import Edit, Proposal, apply_edits
+from adversarial.operators.table import FAMILIES, OPERATORS, Operator
 
 _WORD_AND_SPACE = re.compile(r"^\s+|\S+\s*")
 LABELLED = "phase1_hallucinated"  # the strategy of negatives that Phase 1 labelled, rather than made here

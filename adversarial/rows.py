@@ -16,7 +16,7 @@ from typing import Any, TextIO
 from tqdm import tqdm
 
 from adversarial.checks import MIN_WORDS
-from adversarial.donors import Donors, collect_donors
+from adversarial.operators.donors import Donors, collect_donors
 from adversarial.pairs import LABELLED, Factual, Outcome, as_record, make_negatives, note_id
 from utils.cli import UserError
 from utils.processes import ordered_map
@@ -69,6 +69,22 @@ class Made:
     strategies: Counter[str] = field(default_factory=Counter)
     severities: Counter[str] = field(default_factory=Counter)
     types: Counter[str] = field(default_factory=Counter)
+    remarks: list[str] = field(default_factory=list)
+
+    def count(self, pair: Mapping[str, Any]) -> None:
+        """Count a pair that was written."""
+        self.pairs += 1
+        self.strategies[pair["strategy"]] += 1
+        self.severities[pair["severity"]] += 1
+        self.types.update({edit["type"] for edit in pair["edits"]})
+
+    def recount(self, pairs: Iterable[Mapping[str, Any]]) -> None:
+        """Count anew: other pairs were written in the end."""
+        self.pairs = 0
+        for counts in (self.strategies, self.severities, self.types):
+            counts.clear()
+        for pair in pairs:
+            self.count(pair)
 
     def figures(self) -> dict[str, Any]:
         """The counts for the run record."""
@@ -189,10 +205,7 @@ def _write_row(outcome: Outcome, made: Made, seen: set[tuple[str, str]], pairs: 
         record = as_record(row, negative, prompt, chosen, completion_messages(negative.text))
         pairs.write(json.dumps(record, ensure_ascii=False) + "\n")
         new += negative.strategy != LABELLED
-        made.pairs += 1
-        made.strategies[negative.strategy] += 1
-        made.severities[negative.severity] += 1
-        made.types.update({edit.type for edit in negative.edits})
+        made.count(record)
     made.refused_rows += refused
     made.missing += 0 if refused else wanted - new
 
@@ -227,13 +240,16 @@ def _reason_to_set_aside(row: _Row, label: str, not_in: Collection[str]) -> str 
     return "note also among the training notes" if row.note_id in not_in else None
 
 
+def used_rows(split: Split) -> Iterator[Factual]:
+    """The factual rows of the drawn notes, in the order of the file, read anew."""
+    for row, label, reason in _usable(split.path, split.not_in):
+        if reason is None and label == FACTUAL and row.note_id in split.taken:
+            yield Factual(row.row_id, row.note_id, row.note, row.summary)
+
+
 def _batches(split: Split) -> Iterator[list[tuple[Factual, Sequence[tuple[str, str]]]]]:
     """The rows to use, each with the labelled summaries of its note."""
-    rows = (
-        (Factual(row.row_id, row.note_id, row.note, row.summary), split.labelled.get(row.note_id, ()))
-        for row, label, reason in _usable(split.path, split.not_in)
-        if reason is None and label == FACTUAL and row.note_id in split.taken
-    )
+    rows = ((row, split.labelled.get(row.note_id, ())) for row in used_rows(split))
     while batch := list(islice(rows, _BATCH)):
         yield batch
 

@@ -6,9 +6,9 @@ import re
 from collections import defaultdict
 from functools import cache
 
-from clinical.claims import PART_KEYS
 from clinical.lexicon import broader_notions
 from clinical.mentions import Concept, concepts, keys_of, related
+from clinical.reading.claims import PART_KEYS
 
 # Words of a name that say little: the rest of it is enough where nothing else is called so (Crohn's flare, bipolar).
 _SAYS_LITTLE = """

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from rouge_score.rouge_scorer import RougeScorer
 
-from clinical.support import FLAGGED, screen
+from clinical.screen.support import FLAGGED, screen
 from evaluation_stage_a.examples import Example
 from evaluation_stage_a.known_facts import known_facts_columns, typed
 from utils.generation import Generated

@@ -4,9 +4,9 @@ import random
 
 import pytest
 
-from adversarial.directions import turn_course, turn_level
-from adversarial.donors import collect_donors
-from adversarial.exchange import (
+from adversarial.operators.directions import turn_course, turn_level
+from adversarial.operators.donors import collect_donors
+from adversarial.operators.exchange import (
     exchange_conditions,
     exchange_doses,
     exchange_findings,
@@ -14,7 +14,7 @@ from adversarial.exchange import (
     exchange_old_for_new,
     exchange_values,
 )
-from clinical.support import unsupported_claims
+from clinical.screen.support import unsupported_claims
 
 EMPTY = collect_donors([])
 TURNING = collect_donors([("n", "It was lowered, then reduced and decreased. It fell and declined, falling.")])

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adversarial.edits import apply_edits
-from adversarial.grammar import is_counted, is_plural, replace_name, sex_of, sexes_fit
+from adversarial.operators.edits import apply_edits
+from adversarial.operators.grammar import is_counted, is_plural, replace_name, sex_of, sexes_fit
 
 
 @pytest.mark.parametrize(

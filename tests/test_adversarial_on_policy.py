@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adversarial.edits import Edit, apply_edits
-from adversarial.on_policy import Sampling, choose_mix, make_on_policy, pair_samples
+from adversarial.on_policy.samples import alike, check_sample, distinct
+from adversarial.on_policy.sampling import Sampling, choose_mix, make_on_policy, pair_samples
+from adversarial.operators.edits import Edit, apply_edits
 from adversarial.pairs import Factual, note_id
-from adversarial.samples import alike, check_sample, distinct
 from tests.tiny import note_and_summary
 from utils.cli import PROJECT_ROOT
 from utils.generation import Generated
@@ -231,7 +231,7 @@ def test_killed_and_started_again_it_ends_with_the_same_bytes(tiny_adapter, tmp_
 import os, signal, sys
 sys.path.insert(0, {str(PROJECT_ROOT)!r})
 from pathlib import Path
-from adversarial.on_policy import make_on_policy
+from adversarial.on_policy.sampling import make_on_policy
 from tests.test_adversarial_on_policy import SAMPLING, rows_of
 import utils.generation
 write, count = utils.generation.append_journal, 0

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adversarial.checks import check_changed, check_chosen, check_english, check_length, check_proven, overlapping
-from adversarial.donors import collect_donors
-from adversarial.edits import Edit, apply_edits, replace_span, stable_choice, takes_an
-from adversarial.frames import FRAMES, draw_frame, fill_frame, match_frame
-from adversarial.operators import FAMILIES, OPERATORS
+from adversarial.operators.donors import collect_donors
+from adversarial.operators.edits import Edit, apply_edits, replace_span, stable_choice, takes_an
+from adversarial.operators.frames import FRAMES, draw_frame, fill_frame, match_frame
+from adversarial.operators.table import FAMILIES, OPERATORS
 from adversarial.pairs import LABELLED, Factual, make_negatives, note_id
-from clinical.support import unsupported_claims
+from clinical.screen.support import unsupported_claims
 
 NOTE = (
     "61-year-old woman with right calf pain for 3 days, dyspnea and dizziness. She denies fever, hemoptysis, syncope. "

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adversarial.edits import Edit, apply_edits
-from adversarial.repair import Irreparable, Repair, inverted, repair, trimmed
-from clinical.support import unsupported_claims
+from adversarial.on_policy.repair import Irreparable, Repair, inverted, repair, trimmed
+from adversarial.operators.edits import Edit, apply_edits
+from clinical.screen.support import unsupported_claims
 from utils.cli import PROJECT_ROOT
 
 NOTE = (

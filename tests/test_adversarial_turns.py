@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adversarial.causes import move_reason, swap_reason
 from adversarial.checks import check_proven
-from adversarial.donors import collect_donors
-from adversarial.turn_words import find_turnables, turnable_words
-from adversarial.turns import TURNS, turn
+from adversarial.operators.causes import move_reason, swap_reason
+from adversarial.operators.donors import collect_donors
+from adversarial.operators.turn_words import find_turnables, turnable_words
+from adversarial.operators.turns import TURNS, turn
 
 EMPTY = collect_donors([])
 

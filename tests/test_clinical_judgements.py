@@ -2,11 +2,21 @@
 
 import pytest
 
-from clinical.causes import find_links
-from clinical.courses import CONSTANT, IMPROVED, RESOLVED, UNCHANGED, WORSENED, find_courses
-from clinical.plans import ADMITTED, DONE, HOME, INTENSIVE, OBSERVED, PLANNED, REHABILITATION, find_places, find_stages
-from clinical.relatives import ANY_RELATIVE, find_family_conditions
-from clinical.support import unsupported_claims
+from clinical.reading.causes import find_links
+from clinical.reading.courses import CONSTANT, IMPROVED, RESOLVED, UNCHANGED, WORSENED, find_courses
+from clinical.reading.plans import (
+    ADMITTED,
+    DONE,
+    HOME,
+    INTENSIVE,
+    OBSERVED,
+    PLANNED,
+    REHABILITATION,
+    find_places,
+    find_stages,
+)
+from clinical.reading.relatives import ANY_RELATIVE, find_family_conditions
+from clinical.screen.support import unsupported_claims
 
 NOTE = """Dx: ? gout. Pneumonia ruled out. Asthma (resolved, 3 years ago). Has known hypertension.
 FH: colon cancer (mom). Meds: lisinopril 10 mg.

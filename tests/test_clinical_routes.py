@@ -2,8 +2,8 @@
 
 import pytest
 
-from clinical.routes import find_routes
-from clinical.support import unsupported_claims
+from clinical.reading.routes import find_routes
+from clinical.screen.support import unsupported_claims
 
 
 @pytest.mark.parametrize(

@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinical.assertion import AFFIRMED, CONSIDERED, FAMILY, NEGATED, PATIENT, UNCLEAR
-from clinical.changes import LOWERED, RAISED, STARTED, STOPPED, find_changes
-from clinical.claims import extract_claims
 from clinical.levels import is_level, levels_of
 from clinical.lexicon import DATA_DIR, load_lexicon
 from clinical.mentions import concepts, find_mentions
 from clinical.numbers import Quantity, find_frequencies, find_quantities, number_from_words, same_amount
+from clinical.reading.assertion import AFFIRMED, CONSIDERED, FAMILY, NEGATED, PATIENT, UNCLEAR
+from clinical.reading.changes import LOWERED, RAISED, STARTED, STOPPED, find_changes
+from clinical.reading.claims import extract_claims
+from clinical.screen.support import CONTRADICTED, FLAGGED, SUPPORTED, UNKNOWN, UNSUPPORTED, screen, unsupported_claims
 from clinical.sentences import sentence_spans
 from clinical.shorthand import write_out
-from clinical.support import CONTRADICTED, FLAGGED, SUPPORTED, UNKNOWN, UNSUPPORTED, screen, unsupported_claims
 
 NOTE = """Triage: 61-year-old woman with right calf pain for 3 days and dyspnea. Neg: fever, hemoptysis.
 PMH: HTN, type 2 diabetes. Father with colon cancer.

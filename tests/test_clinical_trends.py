@@ -2,9 +2,9 @@
 
 import pytest
 
-from clinical.diagnoses import exchanged_diagnoses
-from clinical.support import unsupported_claims
-from clinical.trends import FALLING, RISING, find_trends
+from clinical.reading.diagnoses import exchanged_diagnoses
+from clinical.reading.trends import FALLING, RISING, find_trends
+from clinical.screen.support import unsupported_claims
 
 
 @pytest.mark.parametrize(

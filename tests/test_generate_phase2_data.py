@@ -12,8 +12,8 @@ import pytest
 
 import generate_phase2_data
 from adversarial import rows
-from adversarial.edits import apply_edits
-from clinical.support import unsupported_claims
+from adversarial.operators.edits import apply_edits
+from clinical.screen.support import unsupported_claims
 from utils.cli import PROJECT_ROOT, RunError, UserError
 
 COLUMNS = ["id", "clinical_note", "model_summary", "label", "hallucination_type", "evidence_stats"]
@@ -88,7 +88,7 @@ def test_pairs_have_every_field_and_are_proven_wrong(phase1, tmp_path):
 
 
 def generate_edit(record):
-    from adversarial.edits import Edit
+    from adversarial.operators.edits import Edit
 
     return Edit(**record)
 

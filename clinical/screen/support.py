@@ -1,0 +1,201 @@
+"""The screen: is each claim of a summary supported by the note? Offline, without weights; a screen, not the truth."""
+
+from __future__ import annotations
+
+from clinical.mentions import keys_of
+from clinical.numbers import same_amount
+from clinical.reading.assertion import AFFIRMED, CONSIDERED, NEGATED, UNCLEAR
+from clinical.reading.claims import DEMOGRAPHICS, DOSE, LATERALITY, NEGATION, TITLE, Claim, extract_claims
+from clinical.reading.standing import contrary_standing, is_reason, kindred
+from clinical.reading.trends import outdated_value
+from clinical.rewording import akin, wider_words
+from clinical.screen.judgements import JUDGEMENTS
+from clinical.screen.note_reading import Note, Readings, read_note
+from clinical.screen.verdicts import (
+    CERTAINTY,
+    CONTRADICTED,
+    FLAGGED,
+    SUPPORTED,
+    UNKNOWN,
+    UNSUPPORTED,
+    ScreenedClaim,
+)
+from clinical.sentences import Span, word_key, word_spans
+
+__all__ = [
+    "CONTRADICTED",
+    "FLAGGED",
+    "SUPPORTED",
+    "UNKNOWN",
+    "UNSUPPORTED",
+    "ScreenedClaim",
+    "screen",
+    "unsupported_claims",
+]
+
+# A bare small number (three medicines, two visits) is often counted, not read; its absence proves nothing.
+_COUNTABLE_UP_TO = 10
+
+
+def screen(note: str, summary: str) -> list[ScreenedClaim]:
+    """The verdict on every claim of a summary, in order.
+
+    supported: the note says so. contradicted: it says something else of the same thing. unsupported: it does not
+    mention it. unknown: it cannot be told here. Made to be precise rather than complete: what lies outside the
+    lexicon, most of causes and plans and who did what are not looked at.
+    """
+    known = read_note(note)
+    verdicts = [_verdict(claim, known, summary) for claim in extract_claims(summary)]
+    further = [verdict for judge in JUDGEMENTS for verdict in judge(known, summary)]
+    judged = {(verdict.start, verdict.end) for verdict in further}
+    others = [
+        verdict for verdict in verdicts if (verdict.start, verdict.end) not in judged or verdict.verdict in FLAGGED
+    ]
+    return sorted([*others, *further], key=lambda verdict: (verdict.start, verdict.end))
+
+
+def unsupported_claims(note: str, summary: str) -> list[ScreenedClaim]:
+    """The claims of a summary that the note does not support: unsupported or contradicted."""
+    return [claim for claim in screen(note, summary) if claim.verdict in FLAGGED]
+
+
+def _verdict(claim: Claim, note: Readings, summary: str) -> ScreenedClaim:
+    """By the note with its shorthand written out; a claim that this does not support may still stand there as it is."""
+    kind, verdict, found = _judge(claim, note.full)
+    outdated = outdated_value(claim, summary, note.full.text) if verdict == SUPPORTED else None
+    shifted = _shifted(claim, summary, note) if verdict not in FLAGGED else None
+    if outdated:
+        kind, verdict, found = claim.type, CONTRADICTED, outdated
+    elif shifted:
+        kind, verdict, found = CERTAINTY, CONTRADICTED, shifted
+    evidence = note.written.origin(found.start, found.end) if found else None
+    if verdict in FLAGGED and note.full is not note.plain:
+        plain_kind, plain_verdict, plain_found = _judge(claim, note.plain)
+        if plain_verdict == SUPPORTED and not (outdated or shifted):
+            kind, verdict = plain_kind, plain_verdict
+            evidence = Span(plain_found.start, plain_found.end) if plain_found else None
+    if evidence is None and verdict in FLAGGED:
+        around = summary[max(0, claim.start - 80) : claim.end + 80]
+        words = frozenset(word_key(around[w.start : w.end]) for w in word_spans(around))
+        evidence = note.plain.nearest_sentence(words)
+    return ScreenedClaim(claim.start, claim.end, claim.text, kind, verdict, evidence)
+
+
+def _shifted(claim: Claim, summary: str, note: Readings) -> Claim | None:
+    """Where the note holds a diagnosis otherwise: only suspected, excluded, past."""
+    return contrary_standing(claim, summary, note.full.text, kindred(claim, note.full.claims))
+
+
+def _judge(claim: Claim, note: Note) -> Judgement:
+    if claim.concept:
+        return _judge_mention(claim, note)
+    if claim.quantity:
+        return _judge_amount(claim, note)
+    if claim.type == LATERALITY:
+        return _judge_side(claim, note)
+    return _judge_sex(claim, note) if claim.type == DEMOGRAPHICS else _judge_frequency(claim, note)
+
+
+Judgement = tuple[str, str, Claim | Span | None]
+
+
+def _judge_mention(claim: Claim, note: Note) -> Judgement:
+    assert claim.concept is not None
+    everywhere = note.mentions.get(claim.concept.name, [])
+    same = [other for other in everywhere if other.subject == claim.subject]
+    if not same:
+        if everywhere:
+            return claim.type, UNKNOWN, everywhere[0]
+        value = note.value_telling(claim.concept)
+        if value:
+            return claim.type, SUPPORTED if claim.polarity == AFFIRMED else UNKNOWN, value
+        reworded = note.sentence_with(keys_of(claim.text)) or note.sentence_naming(claim.concept)
+        if reworded:
+            return claim.type, SUPPORTED if claim.polarity == AFFIRMED else UNKNOWN, reworded
+        kin = next((o for o in note.claims if o.concept and akin(o.concept, claim.concept)), None)
+        wider = wider_words(claim.concept) & note.loose_words  # pancreatitis, for acute pancreatitis
+        if kin or wider or note.has_word_like(claim.concept) or claim.polarity == NEGATED:
+            return claim.type, UNKNOWN, kin  # a narrower or wider name; or "no fever" where fever is never mentioned
+        return claim.type, UNSUPPORTED, None
+    agreeing = next((other for other in same if other.polarity == claim.polarity), None)
+    tentative = [other for other in same if other.tentative or other.polarity == CONSIDERED]
+    stated = [other for other in same if other not in tentative and not is_reason(note.text, other)]
+    if claim.confirmed and claim.polarity == AFFIRMED and tentative and not stated:
+        return CERTAINTY, CONTRADICTED, tentative[0]  # the note only suspects what is said to be confirmed
+    if agreeing:
+        return claim.type, SUPPORTED, agreeing
+    if claim.polarity == CONSIDERED or any(other.polarity == UNCLEAR for other in same):
+        return claim.type, UNKNOWN, same[0]
+    opposite = NEGATED if claim.polarity == AFFIRMED else AFFIRMED
+    contrary = next((other for other in same if other.polarity == opposite), None)
+    if contrary is None:
+        return claim.type, UNKNOWN, same[0]  # the note only considers it: possible, if, allergic to
+    return NEGATION, CONTRADICTED, contrary
+
+
+def _judge_amount(claim: Claim, note: Note) -> Judgement:
+    quantity = claim.quantity
+    assert quantity is not None
+    if quantity.implied:
+        return claim.type, UNKNOWN, None
+    equal = [o for o in note.amounts if o.quantity and same_amount(quantity, o.quantity)]
+    own = [
+        o
+        for o in note.amounts
+        if claim.about and o.about == claim.about and o.quantity and o.quantity.measures == quantity.measures
+    ]
+    if quantity.is_age:
+        own = [o for o in note.amounts if o.quantity and o.quantity.is_age]
+        return claim.type, *_weigh(equal, own)
+    agreeing = next((o for o in equal if o.about == claim.about), None) or next(
+        (o for o in equal if not (o.about and claim.about)), None
+    )
+    if agreeing:
+        return claim.type, SUPPORTED, agreeing
+    if equal and claim.type == DOSE:  # another medicine's dose: this one has its own, perhaps in another measure
+        own = own or [o for o in note.amounts if o.type == DOSE and o.about == claim.about]
+    if equal:  # stands in the note, but for something else
+        return claim.type, *((CONTRADICTED, own[0]) if own else (UNKNOWN, equal[0]))
+    if not quantity.unit and not claim.about and len(quantity.values) == 1 and quantity.values[0] <= _COUNTABLE_UP_TO:
+        return claim.type, UNKNOWN, None
+    if not own and any(same_amount(quantity, other) for other in note.quantities):
+        return claim.type, UNKNOWN, None  # stands in the note as part of a name: 24-hour urine collection
+    return claim.type, *_weigh(equal, own)
+
+
+def _weigh(equal: list[Claim], own: list[Claim]) -> tuple[str, Claim | None]:
+    if equal:
+        return SUPPORTED, equal[0]
+    return (CONTRADICTED, own[0]) if own else (UNSUPPORTED, None)
+
+
+def _judge_frequency(claim: Claim, note: Note) -> Judgement:
+    """Only a medicine whose frequency the note gives can contradict."""
+    own = [other for other in note.frequencies if claim.about and other.about == claim.about]
+    equal = next((other for other in own if other.value == claim.value), None)
+    if equal:
+        return claim.type, SUPPORTED, equal
+    return claim.type, *((CONTRADICTED, own[0]) if own else (UNKNOWN, None))
+
+
+def _judge_side(claim: Claim, note: Note) -> Judgement:
+    own = [other for other in note.sides if other.about == claim.about]
+    sides = {other.value for other in own}
+    if claim.value in sides or "both" in sides or (claim.value == "both" and {"left", "right"} <= sides):
+        return claim.type, SUPPORTED, own[0]
+    if own:
+        return claim.type, CONTRADICTED, own[0]
+    if any(
+        word in held for _, held in note.sentences for word in ("left", "right", "bilateral", "both", "bilaterally")
+    ):
+        return claim.type, UNKNOWN, None
+    return claim.type, UNSUPPORTED, None
+
+
+def _judge_sex(claim: Claim, note: Note) -> Judgement:
+    if claim.about == TITLE:
+        return claim.type, UNKNOWN, None
+    same = next((other for other in note.sexes if other.value == claim.value), None)
+    if same or not note.sexes:
+        return claim.type, SUPPORTED if same else UNKNOWN, same
+    return claim.type, CONTRADICTED, note.sexes[0]
