@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from adversarial.operators.edits import Edit, takes_an
-from clinical.screen.support import unsupported_claims
+from clinical.screen.support import has_unsupported, unsupported_claims
 
 # A summary of fewer words (None., Noncontributory.) says too little to be made wrong in one place.
 MIN_WORDS = 5
@@ -29,7 +29,7 @@ def check_chosen(note: str, summary: str) -> str | None:
     """Refuse a chosen summary that says too little, or that the screen cannot square with its note."""
     if len(summary.split()) < MIN_WORDS:
         return f"summary of fewer than {MIN_WORDS} words"
-    flagged = unsupported_claims(note, summary)
+    flagged = unsupported_claims(note, summary) if has_unsupported(note, summary) else []
     return f"chosen summary: {flagged[0].verdict} {flagged[0].type}" if flagged else None
 
 
@@ -41,7 +41,7 @@ def check_changed(summary: str, text: str) -> str | None:
 
 def check_proven(note: str, text: str) -> str | None:
     """Refuse a negative in which the screen finds nothing wrong. (In the chosen summary it found nothing either.)"""
-    return None if unsupported_claims(note, text) else "not proven wrong by the note"
+    return None if has_unsupported(note, text) else "not proven wrong by the note"
 
 
 def check_length(summary: str, text: str) -> str | None:

@@ -133,8 +133,12 @@ def _accepted_proposals(
             break
         tried: set[str] = set()
         for attempt in range(_ATTEMPTS):
-            made = operator.propose(row.note, row.summary, seeded(seed, row.note_id, operator.name, attempt), donors)
+            parts = (seed, row.note_id, operator.name, attempt)
+            rng = seeded(*parts)
+            made = operator.propose(row.note, row.summary, rng, donors)
             if made is None or made.text in tried:
+                if rng.getstate() == seeded(*parts).getstate():
+                    break  # it drew nothing, so that another draw changes nothing
                 continue
             tried.add(made.text)
             reason = _reason_to_refuse(row, made.text)

@@ -7,15 +7,16 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
-# A line ends a sentence, except where the next one goes on in small letters (hard-wrapped text).
-_END = re.compile(r"[.!?]+[\"')\]]*(?=\s|$)|\n(?!\s*[a-z])|\n\s*\n")
+# A line ends a sentence, except where the next one goes on in small letters (hard-wrapped text). Here and below, the
+# pattern begins with the few characters it can begin with, so that the search need not try every place.
+_END = re.compile(r"[.!?\n](?:(?<!\n)[.!?]*[\"')\]]*(?=\s|$)|(?<=\n)(?:(?!\s*[a-z])|\s*\n))")
 # A full stop ends no sentence after a title or a dotted abbreviation (Dr. Lee, b.i.d., p.m.).
 _ABBREVIATION = re.compile(r"\b(?:Dr|Mr|Mrs|Ms|St|vs|e\.g|i\.e|[a-z]\.[a-z])$")
 # Between two sentences that can be read apart: no name (H. pylori), date (in May. 5 mg), list number or answer to a
 # question goes from one to the other, since a full stop, then a capital letter stand between whole words.
 _BETWEEN_PARTS = re.compile(
-    r"(?:(?<=[A-Za-z]{2})|(?<=\d\d)|(?<=\d\.\d)|(?<=[%)]))(?<!\bDr)(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bSt)(?<!\bvs)"
-    r"\.\s+(?=[A-Z])"
+    r"\.(?:(?<=[A-Za-z]{2}\.)|(?<=\d\d\.)|(?<=\d\.\d\.)|(?<=[%)]\.))"
+    r"(?<!\bDr\.)(?<!\bMr\.)(?<!\bMrs\.)(?<!\bMs\.)(?<!\bSt\.)(?<!\bvs\.)\s+(?=[A-Z])"
 )
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:['’][a-z]{1,2}\b)?|\d+(?:[.,]\d+)*")
 
@@ -29,6 +30,11 @@ class Span(NamedTuple):
 
 def sentence_spans(text: str) -> list[Span]:
     """The sentences of a text, in order, without the white space around them."""
+    return list(_sentence_spans(text))
+
+
+@lru_cache(maxsize=2048)  # each reader of a text asks for its sentences
+def _sentence_spans(text: str) -> tuple[Span, ...]:
     spans = []
     begin = 0
     ends = [
@@ -42,7 +48,7 @@ def sentence_spans(text: str) -> list[Span]:
             start = begin + len(piece) - len(piece.lstrip())
             spans.append(Span(start, begin + len(piece.rstrip())))
         begin = end
-    return spans
+    return tuple(spans)
 
 
 def separable_parts(text: str) -> list[str]:

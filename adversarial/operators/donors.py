@@ -8,6 +8,7 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 
 from adversarial.operators.clauses import clause_spans
@@ -111,6 +112,7 @@ def sentence_kinds(claims: Iterable[Claim], span: Span) -> tuple[str, ...]:
     return tuple(sorted({f"{claim.type}:{claim.polarity}" if claim.concept else claim.type for claim in inside}))
 
 
+@lru_cache(maxsize=1024)  # most operators ask it of the same summary
 def sexes_of(text: str) -> frozenset[str]:
     """The sexes that a text's pronouns and nouns tell."""
     return frozenset("male" if match[1] else "female" for match in _SEX_WORDS.finditer(text))

@@ -13,6 +13,7 @@ from clinical.sentences import Span
 
 RISING, FALLING = "rising", "falling"
 
+_FULL_STOP = re.compile(r"\.\s")
 _NEAR = 45  # characters between the old number and the new: "3.2 mg/dL (up from an earlier value of 2.2"
 # How the words between two numbers end tells which of them is the older.
 _THEN_NEW = re.compile(r"(?:\bto|-+>|→|\bnow(?: at)?)\s*:?\s*$", re.IGNORECASE)
@@ -89,11 +90,11 @@ def outdated_value(claim: Claim, summary: str, note: str) -> Span | None:
     """Where the note gives as an earlier value of the same test what a summary gives as its value."""
     if claim.type != NUMBER or not claim.quantity or not claim.about or _OLD_ALONE.search(summary[: claim.start][-30:]):
         return None
-    if any(trend.old == claim for trend in find_trends(summary)):
+    earlier = [trend.old for trend in find_trends(note) if trend.about == claim.about and trend.old]
+    if not earlier or any(trend.old == claim for trend in find_trends(summary)):
         return None
     stated = [other for other in extract_claims(note) if other.about == claim.about and other.quantity]
     same = [other for other in stated if other.quantity and other.quantity.values == claim.quantity.values]
-    earlier = [trend.old for trend in find_trends(note) if trend.about == claim.about and trend.old]
     if same and all(other in earlier for other in same):
         return Span(same[0].start, same[0].end)
     return None
@@ -102,7 +103,9 @@ def outdated_value(claim: Claim, summary: str, note: str) -> Span | None:
 def _between(text: str, one: Claim, two: Claim) -> Trend | None:
     """The trend that two numbers of the same thing tell, if the words between them say which is the older."""
     between = text[one.end : two.start]
-    if one.about != two.about or len(between) > _NEAR or ". " in between or not one.quantity or not two.quantity:
+    if one.about != two.about or len(between) > _NEAR or not one.quantity or not two.quantity:
+        return None
+    if _FULL_STOP.search(between):
         return None
     if one.quantity.unit and two.quantity.unit and one.quantity.unit != two.quantity.unit:
         return None

@@ -31,7 +31,7 @@ _AROUND = 80  # characters around what the note lacks, by whose words the neares
 
 def judge_changes(note: Readings, summary: str) -> Judgements:
     """A medicine is said to be started that the note stops, or raised that it lowers, or the like."""
-    for change in find_changes(summary):
+    for change in find_changes(summary) if note.full.changes else ():
         known = [other for other in note.full.changes if other.drug == change.drug]
         contrary = next((other for other in known if other.kind in CONTRARY_CHANGES[change.kind]), None)
         if contrary is None or any(other.kind not in CONTRARY_CHANGES[change.kind] for other in known):
@@ -55,7 +55,7 @@ def judge_services(note: Readings, summary: str) -> Judgements:
 
 def judge_trends(note: Readings, summary: str) -> Judgements:
     """A value or a dose is said to have gone up that the note says went down, or the reverse."""
-    for trend in find_trends(summary):
+    for trend in find_trends(summary) if find_trends(note.full.text) else ():
         found = contrary_trend(trend, note.full.text)
         if found:
             yield flag(summary, trend.start, trend.end, trend.type, note, Span(found.start, found.end))
@@ -63,8 +63,9 @@ def judge_trends(note: Readings, summary: str) -> Judgements:
 
 def judge_routes(note: Readings, summary: str) -> Judgements:
     """A medicine is said to be given by another route than the note gives for it."""
-    for route in find_routes(summary):
-        known = [other for other in find_routes(note.full.text) if other.drug == route.drug]
+    everywhere = find_routes(note.full.text)
+    for route in find_routes(summary) if everywhere else ():
+        known = [other for other in everywhere if other.drug == route.drug]
         if known and all(other.name != route.name for other in known):
             yield flag(summary, route.start, route.end, DOSE, note, Span(known[0].start, known[0].end))
 
@@ -151,7 +152,7 @@ def _is_made_up(link: Link, note: Readings, known: tuple[Link, ...]) -> bool:
 def judge_courses(note: Readings, summary: str) -> Judgements:
     """A symptom is said to have improved that the note calls unchanged, or the like."""
     known = find_courses(note.full.text)
-    for course in find_courses(summary):
+    for course in find_courses(summary) if known else ():
         contrary = CONTRARY_COURSES[course.kind]
         own = [other for other in known if other.concept == course.concept]
         against = next((other for other in own if other.kind in contrary), None)
@@ -163,15 +164,15 @@ def judge_courses(note: Readings, summary: str) -> Judgements:
 def judge_places(note: Readings, summary: str) -> Judgements:
     """The patient is said to go home whom the note admits, or the like."""
     known = find_places(note.full.text)
-    for place in find_places(summary):
-        if known and not any(other.kind in AGREES[place.kind] for other in known):
+    for place in find_places(summary) if known else ():
+        if not any(other.kind in AGREES[place.kind] for other in known):
             yield flag(summary, place.start, place.end, PLAN, note, Span(known[-1].start, known[-1].end))
 
 
 def judge_stages(note: Readings, summary: str) -> Judgements:
     """A study is said to be done that the note only plans, or planned that was done."""
     known = find_stages(note.full.text)
-    for stage in find_stages(summary):
+    for stage in find_stages(summary) if known else ():
         own = [other for other in known if other.procedure == stage.procedure]
         named = [m for m in note.full.found if m.concept.name == stage.procedure]
         if own and len(own) == len(named) and all(other.kind != stage.kind for other in own):
@@ -190,6 +191,10 @@ JUDGEMENTS: tuple[Callable[[Readings, str], Judgements], ...] = (
     judge_places,
     judge_stages,
 )
+# What these look at may lie on both sides of a full stop: "Creatinine was 1.2. It rose", "given IV. Heparin", "Home."
+ACROSS_PARTS = (judge_trends, judge_routes, judge_places)
+# The others say of a text what they say of its separable parts, each alone.
+WITHIN_PARTS = tuple(judge for judge in JUDGEMENTS if judge not in ACROSS_PARTS)
 
 
 def _sentence_around(text: str, position: int) -> str:

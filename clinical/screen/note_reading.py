@@ -11,7 +11,7 @@ from clinical.mentions import Concept, Mention, find_mentions, keys_of
 from clinical.numbers import Quantity, find_quantities
 from clinical.reading.changes import Change, find_changes
 from clinical.reading.claims import DEMOGRAPHICS, DOSE, LATERALITY, Claim, extract_claims
-from clinical.rewording import begins_alike, stem_of, telling_words, words_of_service
+from clinical.rewording import akin, begins_alike, stem_of, telling_words, words_of_service
 from clinical.sentences import Span, sentence_spans, word_key, word_spans
 from clinical.shorthand import write_out
 
@@ -30,6 +30,13 @@ class Note:
         self.frequencies = [claim for claim in self.claims if claim.type == DOSE and claim.value]
         self.sides = [claim for claim in self.claims if claim.type == LATERALITY]
         self.sexes = [claim for claim in self.claims if claim.type == DEMOGRAPHICS and claim.value]
+        self._kin: dict[Concept, list[Claim]] = {}
+
+    def kin(self, concept: Concept) -> list[Claim]:
+        """The claims on a concept, a narrower or a wider one, in order."""
+        if concept not in self._kin:
+            self._kin[concept] = [claim for claim in self.claims if claim.concept and akin(claim.concept, concept)]
+        return self._kin[concept]
 
     @cached_property
     def found(self) -> list[Mention]:
@@ -105,9 +112,13 @@ class Note:
 
 
 class Readings:
-    """A note as it stands, and with its shorthand written out."""
+    """A note as it stands, and with its shorthand written out.
+
+    ``flagged`` holds what was found of parts of summaries: those that are compared with one note share most of theirs.
+    """
 
     def __init__(self, text: str) -> None:
+        self.flagged: dict[str, bool] = {}
         self.plain = Note(text)
         self.written = write_out(text)
         self.full = self.plain if self.written.text == text else Note(self.written.text)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from clinical.mentions import keys_of
+from clinical.mentions import CONDITION, keys_of
 from clinical.numbers import same_amount
 from clinical.reading.assertion import AFFIRMED, CONSIDERED, NEGATED, UNCLEAR
 from clinical.reading.claims import DEMOGRAPHICS, DOSE, LATERALITY, NEGATION, TITLE, Claim, extract_claims
 from clinical.reading.standing import contrary_standing, is_reason, kindred
 from clinical.reading.trends import outdated_value
-from clinical.rewording import akin, wider_words
-from clinical.screen.judgements import JUDGEMENTS
+from clinical.rewording import wider_words
+from clinical.screen.judgements import ACROSS_PARTS, JUDGEMENTS, WITHIN_PARTS
 from clinical.screen.note_reading import Note, Readings, read_note
 from clinical.screen.verdicts import (
     CERTAINTY,
@@ -20,7 +20,7 @@ from clinical.screen.verdicts import (
     UNSUPPORTED,
     ScreenedClaim,
 )
-from clinical.sentences import Span, word_key, word_spans
+from clinical.sentences import Span, separable_parts, word_key, word_spans
 
 __all__ = [
     "CONTRADICTED",
@@ -29,6 +29,7 @@ __all__ = [
     "UNKNOWN",
     "UNSUPPORTED",
     "ScreenedClaim",
+    "has_unsupported",
     "screen",
     "unsupported_claims",
 ]
@@ -59,6 +60,26 @@ def unsupported_claims(note: str, summary: str) -> list[ScreenedClaim]:
     return [claim for claim in screen(note, summary) if claim.verdict in FLAGGED]
 
 
+def has_unsupported(note: str, summary: str) -> bool:
+    """Whether there are unsupported claims: the same answer, sooner where other summaries of the note were asked for.
+
+    Part by part, up to the first that is flagged; each part is judged once for its note.
+    """
+    known = read_note(note)
+    if any(_is_flagged(part, known) for part in separable_parts(summary)):
+        return True
+    return any(True for judge in ACROSS_PARTS for _ in judge(known, summary))
+
+
+def _is_flagged(part: str, known: Readings) -> bool:
+    if part not in known.flagged:
+        verdicts = (_verdict(claim, known, part) for claim in extract_claims(part))
+        known.flagged[part] = any(verdict.verdict in FLAGGED for verdict in verdicts) or any(
+            True for judge in WITHIN_PARTS for _ in judge(known, part)
+        )
+    return known.flagged[part]
+
+
 def _verdict(claim: Claim, note: Readings, summary: str) -> ScreenedClaim:
     """By the note with its shorthand written out; a claim that this does not support may still stand there as it is."""
     kind, verdict, found = _judge(claim, note.full)
@@ -83,7 +104,9 @@ def _verdict(claim: Claim, note: Readings, summary: str) -> ScreenedClaim:
 
 def _shifted(claim: Claim, summary: str, note: Readings) -> Claim | None:
     """Where the note holds a diagnosis otherwise: only suspected, excluded, past."""
-    return contrary_standing(claim, summary, note.full.text, kindred(claim, note.full.claims))
+    if claim.concept is None or claim.concept.kind != CONDITION:
+        return None
+    return contrary_standing(claim, summary, note.full.text, kindred(claim, note.full.kin(claim.concept)))
 
 
 def _judge(claim: Claim, note: Note) -> Judgement:
@@ -112,7 +135,7 @@ def _judge_mention(claim: Claim, note: Note) -> Judgement:
         reworded = note.sentence_with(keys_of(claim.text)) or note.sentence_naming(claim.concept)
         if reworded:
             return claim.type, SUPPORTED if claim.polarity == AFFIRMED else UNKNOWN, reworded
-        kin = next((o for o in note.claims if o.concept and akin(o.concept, claim.concept)), None)
+        kin = next(iter(note.kin(claim.concept)), None)
         wider = wider_words(claim.concept) & note.loose_words  # pancreatitis, for acute pancreatitis
         if kin or wider or note.has_word_like(claim.concept) or claim.polarity == NEGATED:
             return claim.type, UNKNOWN, kin  # a narrower or wider name; or "no fever" where fever is never mentioned
