@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -96,7 +97,7 @@ class Tally:
 
 def _bin(ratio: float) -> float:
     """The lower end of the bin that a ratio falls into."""
-    return max((low for low in RATIO_BINS[:-1] if low <= ratio), default=RATIO_BINS[0])
+    return RATIO_BINS[:-1][max(0, bisect_right(RATIO_BINS[:-1], ratio) - 1)]
 
 
 def _key(*parts: str) -> int:

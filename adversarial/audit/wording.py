@@ -237,8 +237,9 @@ class Directions:
         for change in pair.changes:
             if max(len(change.removed), len(change.inserted)) > _SHORT_CHANGE:
                 continue
-            for axis in AXES:
-                self._count(axis.name, _turn(axis, change))
+            if not _TURNING_WORDS.isdisjoint(change.inserted + change.removed):  # few changes have any
+                for axis in AXES:
+                    self._count(axis.name, _turn(axis, change))
             self._count(f"{change.type}, number", _rise(change))
 
     def result(self) -> list[Direction]:
@@ -261,6 +262,9 @@ def _turn(axis: Axis, change: Change) -> int:
         return sum((word in axis.gains) - (word in axis.losses) for word in words)
 
     return weight(change.inserted) - weight(change.removed)
+
+
+_TURNING_WORDS = frozenset[str]().union(*(axis.gains | axis.losses for axis in AXES))
 
 
 def _rise(change: Change) -> float:

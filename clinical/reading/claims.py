@@ -241,13 +241,12 @@ def _owner(text: str, quantity: Quantity, mentions: list[Mention]) -> str:
     if quantity.measures == "time":
         return _owner_of_duration(text, quantity, mentions)
     drugs = [m for m in mentions if m.concept.kind == lexicon.DRUG]
-    labs = [m for m in mentions if m.concept.kind == lexicon.LAB]
     if len(quantity.values) == 2 and quantity.measures != "mass":
         return "blood pressure"
     following = next((m for m in drugs if m.start >= quantity.end), None)
     if quantity.measures and following and _DOSE_OF.fullmatch(text, quantity.end, following.start):
         return following.concept.name
-    nearest = _before(text, quantity.start, [m for m in mentions if m in drugs or m in labs])
+    nearest = _before(text, quantity.start, [m for m in mentions if m.concept.kind in (lexicon.DRUG, lexicon.LAB)])
     if nearest is None or not _fits(quantity, nearest):
         return ""
     return nearest.concept.name
