@@ -112,8 +112,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if all(path.is_file() for path in outputs.values()) and record.is_finished():
         print(f"✓ Pairs: {output_dir} holds them already, from the same arguments and notes; nothing to do.")
         print_next(args, outputs)
-        breaches = json.loads((output_dir / REPORT_JSON).read_text("utf-8"))["breaches"]
-        return EXIT_FAILED if breaches and args.fail_on_audit else EXIT_OK
+        verdict = json.loads((output_dir / REPORT_JSON).read_text("utf-8"))["verdict"]
+        return EXIT_FAILED if args.fail_on_audit and verdict == "fail" else EXIT_OK
     for path in outputs.values():
         make_output_dir(path.parent)
 
@@ -246,10 +246,9 @@ def report(made: Mapping[str, Made], own: Mapping[str, OnPolicy], args: argparse
 
 def report_audit(audit: Audit, html: Path) -> None:
     """The bars of the audit, one to a line, and where the report is."""
-    signs = {"pass": "✓", "warn": "!", "fail": "✗"}
     print("\nAudit: can the negatives be told without reading the note?")
     for bar in audit.bars:
-        print(f"  {signs[bar.status]} {bar.title}: {bar.value_text}, limit {bar.limit}")
+        print(f"  {bar}")
     for bar in audit.breaches:
         print(f"\n{bar.title}: {bar.remedy}")
     print(f"Report: {html}")

@@ -14,8 +14,25 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from utils.cli import EXIT_OK, UserError, from_here_or_project, new_parser, positive_float, positive_int, run_script
+from utils.cli import (
+    EXIT_OK,
+    UserError,
+    from_here_or_project,
+    new_parser,
+    positive_float,
+    positive_int,
+    run_script,
+    zero_or_more,
+)
 from utils.models import DEVICES
+
+# TRL's, by its names; "sft" is the anchor that is mixed with another.
+LOSSES = (
+    *("sigmoid", "sft", "apo_zero", "apo_down", "hinge", "ipo", "robust", "exo_pair", "nca_pair", "bco_pair"),
+    *("sppo_hard", "aot", "aot_unpaired", "discopop", "sigmoid_norm"),
+)
+# What does not decide a run's figures up to a step, so that the same command with other values goes on with it.
+NOT_DECIDING = ("num_epochs", "output_dir", "reference_dir", "report_to", "force")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -27,7 +44,10 @@ def build_parser() -> argparse.ArgumentParser:
     paths.add_argument("--train_data_path", default="phase2_data/dpo/train_dpo.jsonl", help="pairs of step 1")
     paths.add_argument("--val_data_path", default="phase2_data/dpo/val_dpo.jsonl", help="pairs of step 1")
     paths.add_argument(
-        "--output_dir", type=Path, default=Path("models/dpo_hallucination_resistant"), help="gets final_model/"
+        "--output_dir",
+        type=Path,
+        default=Path("models/dpo_hallucination_resistant"),
+        help="gets final_model/ and runs/",
     )
     paths.add_argument(
         "--reference_dir",
@@ -42,99 +62,157 @@ def build_parser() -> argparse.ArgumentParser:
     training.add_argument("--num_epochs", type=positive_float, default=2.0, help="passes over the pairs")
     training.add_argument("--learning_rate", type=positive_float, default=5e-6, help="200 times below Stage A's")
     training.add_argument("--beta", type=positive_float, default=0.1, help="how strongly to hold to the reference")
+    training.add_argument(
+        "--loss_type", nargs="+", choices=LOSSES, default=["sigmoid"], help="one of TRL's losses, or several, added up"
+    )
+    training.add_argument("--loss_weights", nargs="+", type=positive_float, help="one for each --loss_type; 1 each")
     training.add_argument("--batch_size", type=positive_int, default=4, help="pairs in memory at once")
     training.add_argument("--gradient_accumulation_steps", type=positive_int, default=1, help="batches for one update")
     training.add_argument("--max_length", type=positive_int, default=1024, help="tokens; longer pairs are left out")
-    training.add_argument("--lora_r", type=positive_int, default=16, help="LoRA rank on a full model")
+    training.add_argument(
+        "--lora_r", type=zero_or_more, default=16, help="LoRA rank on a full model; 0 trains all of its weights"
+    )
+    training.add_argument(
+        "--early_stopping_patience",
+        type=zero_or_more,
+        default=0,
+        help="stop after so many epochs without a lower validation loss, and keep the best model; 0 never stops",
+    )
     training.add_argument("--seed", type=int, default=42, help="of the sample and of the order")
+    training.add_argument("--force", action="store_true", help="train with a learning rate that is refused otherwise")
+    training.add_argument("--report_to", default="none", choices=("none", "tensorboard"), help="also log there")
 
     hardware = parser.add_argument_group("hardware")
     hardware.add_argument("--device", default="auto", choices=DEVICES, help="auto takes the best there is")
-    hardware.add_argument(
-        "--load_in_4bit", action="store_true", help="quantize the frozen weights to NF4 (12 GB cards)"
-    )
+    quantized = hardware.add_mutually_exclusive_group()
+    quantized.add_argument("--load_in_4bit", action="store_true", help="quantize the frozen weights to NF4")
+    quantized.add_argument("--load_in_8bit", action="store_true", help="quantize the frozen weights to int8")
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Train Stage B and save it, or find it trained already; returns the exit code."""
+    """Train Stage B and save it, go on with it, or find it trained already; returns the exit code."""
     parser = build_parser()
     args = parser.parse_args(argv)
 
     # ------------------------------------------------------------------ check the input before anything heavy
+    from preference.guards import check_options
     from preference.pairs import encode_pairs, read_pairs
-    from utils.files import make_output_dir
+    from preference.runs import CURVES, FINAL_MODEL, METRICS, RunFolder
+    from utils.files import copy_folder, locked, make_output_dir
     from utils.models import choose_device, find_checkpoint, load_tokenizer
     from utils.run_record import RunRecord
 
+    warnings = check_options(args)
     train_path, val_path = from_here_or_project(args.train_data_path), from_here_or_project(args.val_data_path)
     train_rows = read_pairs(train_path, args.max_train_pairs, args.seed)
     val_rows = read_pairs(val_path, args.max_val_pairs, args.seed)
     checkpoint = find_checkpoint(args.sft_model_path, "--sft_model_path", "python models/train_stage_a.py")
     device = choose_device(args.device)
-    final_model = args.output_dir / "final_model"
-    if final_model.resolve() in (folder.resolve() for folder in checkpoint.folders.values()):
-        raise UserError(f"--output_dir would replace its own input {final_model}; name another folder")
+    final_model = args.output_dir / FINAL_MODEL
+    if args.output_dir.resolve() in (parent for f in checkpoint.folders.values() for parent in f.resolve().parents):
+        raise UserError(f"--output_dir would replace its own input {args.sft_model_path}; name another folder")
     inputs = {"train_data": train_path, "val_data": val_path, **checkpoint.folders}
-    record = RunRecord(args.output_dir, __file__, args, parser, inputs)
-    if final_model.is_dir() and record.is_finished():
-        print(f"✓ Stage B: {final_model} is there already, from the same arguments and inputs; nothing to do.")
+    shown = RunRecord(args.output_dir, __file__, args, parser, inputs)
+    run = RunFolder(args.output_dir, run_name(args, shown.identity(*NOT_DECIDING)))
+    record = shown.at(run.path)
+    if run.final_model.is_dir() and record.is_finished():
+        if not (shown.is_finished() and final_model.is_dir()):
+            run.publish()
+            print(f"✓ Stage B: {run.path} holds this run; its model is {final_model} again.")
+        else:
+            print(f"✓ Stage B: {final_model} is there already, from the same arguments and inputs; nothing to do.")
         print_next(final_model)
         return EXIT_OK
     make_output_dir(args.output_dir)
+    make_output_dir(run.checkpoints)
+    busy = f"another process is training {run.path}; wait for it, or stop it first"
+    with locked(run.path / "lock", busy):
+        # -------------------------------------------------------------- policy, reference, pairs
+        from preference.curves import draw_curves
+        from preference.expected_time import expected_seconds
+        from preference.policy import build_policy, save_final_model
+        from preference.reference import ReferenceLogProbs, reference_id
+        from preference.training import build_trainer, final_figures
+        from utils.resumable_training import find_state, step_of
+        from utils.trainer_progress import in_words
 
-    # ------------------------------------------------------------------ policy, reference, pairs
-    from preference.expected_time import expected_seconds
-    from preference.policy import build_policy, save_final_model
-    from preference.reference import ReferenceLogProbs, reference_id
-    from preference.training import build_trainer, final_figures, metrics_path
-    from utils.trainer_progress import in_words
+        tokenizer = load_tokenizer(checkpoint)
+        train, val = (encode_pairs(tokenizer, rows, args.max_length) for rows in (train_rows, val_rows))
+        quantization = "4bit" if args.load_in_4bit else "8bit" if args.load_in_8bit else None
+        policy = build_policy(checkpoint, device, args.lora_r, quantization)
+        trainer = build_trainer(
+            policy,
+            tokenizer,
+            train,
+            val,
+            args,
+            run,
+            save_best=lambda model: save_final_model(model, tokenizer, checkpoint, run.best_model),
+        )
+        reference = ReferenceLogProbs(
+            args.reference_dir / reference_id(shown.inputs, checkpoint, policy.model), writer=shown.identity()
+        )
+        state = find_state(run.checkpoints)
 
-    tokenizer = load_tokenizer(checkpoint)
-    train, val = (encode_pairs(tokenizer, rows, args.max_length) for rows in (train_rows, val_rows))
-    policy = build_policy(checkpoint, device, args.lora_r, args.load_in_4bit)
-    print(f"Stage A      {checkpoint.path}: {policy.description}")
-    print(f"Pairs        {len(train)} train, {len(val)} validation")
-    for name, pairs in (("train", train), ("validation", val)):
-        for reason, count in pairs.left_out.items():
-            print(f"             left out of {name}: {count} {reason}")
-    precision = str(policy.model.dtype).removeprefix("torch.")
-    print(
-        f"Training     beta {args.beta:g}, learning rate {args.learning_rate:g}, {args.num_epochs:g} epochs, batch "
-        f"{args.batch_size} x {args.gradient_accumulation_steps}, {precision} on {device}"
-    )
-    trainer = build_trainer(policy, tokenizer, train, val, args)
-    if trainer.unshared:
-        print(f"             each note is run twice, as stock TRL does, because {trainer.unshared}")
-    folder = args.reference_dir / reference_id(record.inputs, checkpoint, policy.model)
-    reference = ReferenceLogProbs(folder, writer=record.identity)
-    expected = expected_seconds(trainer, reference)
-    said = f"about {in_words(expected)}, from timing one batch on this machine" if expected else "too large to time"
-    print(f"Expected     {said}", flush=True)
+        # -------------------------------------------------------------- the plan
+        print(f"Stage A      {checkpoint.path}: {policy.description}")
+        print(f"Pairs        {len(train)} train, {len(val)} validation")
+        for name, pairs in (("train", train), ("validation", val)):
+            for reason, count in pairs.left_out.items():
+                print(f"             left out of {name}: {count} {reason}")
+        precision = str(policy.model.dtype).removeprefix("torch.")
+        print(
+            f"Training     {' + '.join(args.loss_type)}, beta {args.beta:g}, learning rate {args.learning_rate:g}, "
+            f"{args.num_epochs:g} epochs, batch {args.batch_size} x {args.gradient_accumulation_steps}, {precision} on "
+            f"{device}"
+        )
+        for warning in warnings:
+            print(f"Warning      {warning}")
+        if trainer.unshared:
+            print(f"             each note is run twice, as stock TRL does, because {trainer.unshared}")
+        if state:
+            print(f"Going on     after step {step_of(state)}, from {state}")
+        expected = expected_seconds(trainer, reference, step_of(state) if state else 0)
+        said = f"about {in_words(expected)}, from timing one batch on this machine" if expected is not None else None
+        print(f"Expected     {said or 'too large to time'}", flush=True)
 
-    # ------------------------------------------------------------------ train and save
-    start = time.monotonic()
-    trainer.add_reference(reference)
-    known = len(train) + len(val) - reference.computed
-    print(f"Reference    {known} pairs read from {folder}, {reference.computed} computed", flush=True)
-    record.open()
-    trainer.train()
-    seconds = time.monotonic() - start
-    figures = final_figures(trainer.state.log_history)
-    save_final_model(trainer.model, tokenizer, checkpoint, final_model)
-    record.finish({**figures, "train_pairs": len(train), "val_pairs": len(val), "seconds": round(seconds, 1)})
+        # -------------------------------------------------------------- train and save
+        start = time.monotonic()
+        trainer.add_reference(reference)
+        known = len(train) + len(val) - reference.computed
+        print(f"Reference    {known} pairs read from {reference.folder}, {reference.computed} computed", flush=True)
+        record.open()
+        trainer.train(resume_from_checkpoint=str(state) if state else None)
+        seconds = time.monotonic() - start
+        figures = final_figures(trainer.state.log_history)
+        if args.early_stopping_patience:
+            copy_folder(run.best_model, run.final_model)
+        else:
+            save_final_model(trainer.model, tokenizer, checkpoint, run.final_model)
+        draw_curves(trainer.state.log_history, run.path / CURVES)
+        record.finish({**figures, "train_pairs": len(train), "val_pairs": len(val), "seconds": round(seconds, 1)})
+        run.publish()
 
     # ------------------------------------------------------------------ what happened, where it is, what comes next
     print(f"✓ Stage B: {len(train)} pairs, {args.num_epochs:g} epochs in {in_words(seconds)}")
     for name, value in figures.items():
         print(f"  {name.replace('_', ' '):16} {value:.4f}")
     print(f"Model        {final_model}")
-    print(f"Metrics      {metrics_path(args.output_dir)}")
+    print(f"Curves       {args.output_dir / CURVES}")
+    print(f"Metrics      {args.output_dir / METRICS}")
+    print(f"Run          {run.path}")
     print_next(final_model)
     return EXIT_OK
 
 
+def run_name(args: argparse.Namespace, identity: str) -> str:
+    """The name of a run's folder: what people change, readable, and a hash of all that decides its figures."""
+    return f"beta{args.beta:g}_lr{args.learning_rate:g}_{identity[:8]}"
+
+
 def print_next(final_model: Path) -> None:
+    """The command of step 3, on this model."""
     print(f'Next: python evaluation_stage_a/evaluate_stage_a.py --model_path "{final_model}"')
 
 

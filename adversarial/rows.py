@@ -74,7 +74,7 @@ class Made:
     def count(self, pair: Mapping[str, Any]) -> None:
         """Count a pair that was written."""
         self.pairs += 1
-        self.strategies[pair["strategy"]] += 1
+        self.strategies.update(pair["strategy"].split("+"))
         self.severities[pair["severity"]] += 1
         self.types.update({edit["type"] for edit in pair["edits"]})
 

@@ -118,7 +118,7 @@ def generate_summaries(
 
     def load() -> Any:
         reuse_freed_memory()
-        return load_model(checkpoint, device, load_in_4bit=args.load_in_4bit)
+        return load_model(checkpoint, device, quantization="4bit" if args.load_in_4bit else None)
 
     tokenizer = load_tokenizer(checkpoint)
     prompts = [encode_prompt(tokenizer, prompt_messages(note)) for note in notes]

@@ -85,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(NEXT)
         return EXIT_OK
     make_output_dir(args.output_dir)
-    checkpoints = make_output_dir(args.output_dir / "checkpoints" / f"run-{record.identity}")
+    checkpoints = make_output_dir(args.output_dir / "checkpoints" / f"run-{record.identity()}")
 
     # ------------------------------------------------------------------ model and data
     from models import stage_a_training as training

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from preference.training import PairsTrainer
 
 
-def expected_seconds(trainer: PairsTrainer, reference: ReferenceLogProbs) -> float | None:
+def expected_seconds(trainer: PairsTrainer, reference: ReferenceLogProbs, steps_done: int = 0) -> float | None:
     """Seconds for the reference's log-probs that are not on disk, all epochs, and a validation pass after each.
 
     A batch of middling length goes forward and backward as the policy and forward as the reference; the rest is
@@ -65,7 +66,11 @@ def expected_seconds(trainer: PairsTrainer, reference: ReferenceLogProbs) -> flo
         for index in missing
     )
     an_epoch = sum(train_lengths) * policy + sum(val_lengths) * forward
-    return (trainer.args.num_train_epochs * an_epoch + unscored * forward) / timed
+    steps = math.ceil(
+        len(train) / (trainer.args.per_device_train_batch_size * trainer.args.gradient_accumulation_steps)
+    )
+    epochs = max(0.0, trainer.args.num_train_epochs - steps_done / steps)
+    return (epochs * an_epoch + unscored * forward) / timed
 
 
 def _seconds(run: Callable[[], None], device: torch.device) -> float:

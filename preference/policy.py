@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from utils.cli import UserError
 from utils.files import atomic_folder
-from utils.models import Checkpoint, all_linear_lora, load_model, save_adapter
+from utils.models import Checkpoint, all_linear_lora, load_model, save_adapter, save_full_model
 
 if TYPE_CHECKING:
     import torch
@@ -18,32 +19,41 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Policy:
-    """A model to train, the LoRA to add to it (None where it carries its own adapter), and words for a person."""
+    """A model to train, the LoRA to add to it (None where it carries an adapter or is trained in full), and words."""
 
     model: Any
     lora: LoraConfig | None
     description: str
+    full_fine_tuning: bool = False
 
 
-def build_policy(checkpoint: Checkpoint, device: torch.device, lora_r: int, load_in_4bit: bool) -> Policy:
+def build_policy(checkpoint: Checkpoint, device: torch.device, lora_r: int, quantization: str | None) -> Policy:
     """Load the SFT checkpoint as the policy. The reference is the SFT model itself, never the base under it.
 
-    A full model gets a new LoRA adapter: with the adapter switched off it is the reference. An SFT adapter is trained
-    on at its own rank, and TRL keeps a frozen copy of it as the reference. No second model is held either way.
+    A full model gets a new LoRA adapter (with the adapter switched off it is the reference), or, for ``lora_r`` 0, is
+    trained in full. An SFT adapter is trained on at its own rank. No second model is held: what the reference says of
+    the pairs is scored before the first step. Raises UserError for full training of quantized or adapted weights.
     """
     from peft import LoraConfig
 
-    model: Any = load_model(checkpoint, device, load_in_4bit=load_in_4bit, trainable=True)
+    if lora_r == 0 and (quantization or checkpoint.adapter):
+        what = f"weights in {quantization}" if quantization else "an SFT adapter"
+        raise UserError(f"--lora_r 0 trains all weights, which {what} cannot; leave it out")
+    model: Any = load_model(checkpoint, device, quantization=quantization, trainable=True)
     if checkpoint.adapter is not None:
         rank = model.peft_config["default"].r
-        return Policy(model, None, f"SFT adapter trained on at its own rank {rank}; reference: a frozen copy of it")
+        return Policy(
+            model, None, f"SFT adapter trained on at its own rank {rank}; reference: the adapter as it is now"
+        )
+    if lora_r == 0:
+        return Policy(model.float(), None, "full SFT model, all weights trained; reference: as it is now", True)
     lora = LoraConfig(**all_linear_lora(lora_r))
     return Policy(model, lora, f"full SFT model with a new LoRA of rank {lora_r}; reference: the model without it")
 
 
 def adapter_weights(policy: Policy) -> dict[str, torch.Tensor]:
     """A copy of the weights of the adapter that the policy came with; empty for a full model."""
-    if policy.lora is not None:
+    if policy.lora is not None or policy.full_fine_tuning:
         return {}
     return {name: p.detach().clone() for name, p in policy.model.named_parameters() if p.requires_grad}
 
@@ -59,7 +69,13 @@ def keep_trainable_fp32(model: Any, original: Mapping[str, torch.Tensor]) -> Non
 
 
 def save_final_model(model: Any, tokenizer: PreTrainedTokenizerBase, checkpoint: Checkpoint, final_model: Path) -> None:
-    """Save the trained adapter and the tokenizer as a folder that loads by its path alone, replaced as a whole."""
+    """Save the trained adapter, or all weights, and the tokenizer as a folder that loads by its path alone.
+
+    It is replaced as a whole. Raises RunError where there is no room.
+    """
     with atomic_folder(final_model) as folder:
-        save_adapter(model, folder, checkpoint.base)
+        if hasattr(model, "peft_config"):
+            save_adapter(model, folder, checkpoint.base)
+        else:
+            save_full_model(model, folder)
         tokenizer.save_pretrained(folder)

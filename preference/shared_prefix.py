@@ -148,7 +148,7 @@ def largest_difference(model: Callable[..., Any], config: PreTrainedConfig, batc
     """
     labels = batch["input_ids"].masked_fill(batch["completion_mask"] == 0, IGNORED)
     inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
-    options = {"labels": labels, "fused_lm_head": True, "use_cache": False}
+    options: dict[str, Any] = {"labels": labels, "fused_lm_head": True, "use_cache": False}
     stock = model(**inputs, **options).log_probs
     try:
         shared = SharedPrefixModel(model, config)(**inputs, **options).log_probs

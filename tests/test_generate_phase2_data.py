@@ -1,9 +1,11 @@
 """Step 1 as its user runs it: small Phase 1 files in, pairs out; every refusal with one clear message."""
 
 import csv
+import dataclasses
 import errno
 import json
 import multiprocessing
+import re
 import signal
 import subprocess
 import sys
@@ -12,9 +14,11 @@ import pytest
 
 import generate_phase2_data
 from adversarial import rows
+from adversarial.audit import bars
 from adversarial.operators.edits import apply_edits
 from clinical.screen.support import unsupported_claims
 from utils.cli import PROJECT_ROOT, RunError, UserError
+from utils.generation import Generated
 
 COLUMNS = ["id", "clinical_note", "model_summary", "label", "hallucination_type", "evidence_stats"]
 COMPLAINTS = ["chest pain", "dizziness", "headache", "nausea", "back pain", "fatigue", "abdominal pain", "cough"]
@@ -60,6 +64,10 @@ def run(tmp_path, *options, out="out"):
 
 def read(path):
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def read_json(path):
+    return json.loads(path.read_text("utf-8"))
 
 
 @pytest.fixture
@@ -316,3 +324,59 @@ def test_it_runs_from_any_folder_on_the_shipped_notes(tmp_path, monkeypatch, cap
     assert generate_phase2_data.main(["--adversarial_ratio", "0.02", "--negatives_per_note", "1"]) == 0
     assert len(read(tmp_path / "phase2_data/dpo/train_dpo.jsonl")) >= 10
     assert "✓ Training triplets" in capsys.readouterr().out
+
+
+def test_the_audit_is_written_said_and_kept_beside_the_pairs(phase1, tmp_path, capsys):
+    run(tmp_path)
+    said = capsys.readouterr().out
+    assert "Audit: can the negatives be told without reading the note?" in said
+    assert str(tmp_path / "out" / "pairs_report.html") in said
+    report = read_json(tmp_path / "out" / "pairs_report.json")
+    assert {bar["key"] for bar in report["bars"]} >= {"response_auc", "length_auc", "length_ratio", "leakage"}
+
+
+@pytest.mark.parametrize("finished_before", [False, True])
+def test_a_breach_of_the_audit_fails_only_where_asked_for(tmp_path, monkeypatch, capsys, finished_before):
+    write(tmp_path / "in", factual(range(12)), factual(range(20, 24)))
+    monkeypatch.setattr("adversarial.checks.LENGTH_RATIO", (0.0, 9.0))
+    breached = {"length_ratio": dataclasses.replace(bars.LIMITS["length_ratio"], limit=1.1)}  # more than there can be
+    monkeypatch.setattr("adversarial.audit.bars.LIMITS", bars.LIMITS | breached)
+    argv = ["--phase1_dir", str(tmp_path / "in"), "--phase2_dir", str(tmp_path / "out")]
+    if finished_before:
+        assert generate_phase2_data.main(argv) == 0
+        capsys.readouterr()
+    assert generate_phase2_data.main([*argv, "--fail_on_audit"]) == 1
+    assert ("nothing to do" in capsys.readouterr().out) == finished_before
+
+
+def test_the_models_own_summaries_are_mixed_in_at_their_share(phase1, tmp_path, monkeypatch, capsys, tiny_model):
+    def summaries(load, tokenizer, prompts, settings, batch_size, journal, model_id, *, samples):
+        """Each note is summarised wrongly in one draw and rightly in the other."""
+        journal.write_text("")
+        drawn = []
+        for prompt in prompts:
+            text = tokenizer.decode(prompt)
+            summary = next(right for note, right in map(note_and_summary, range(30)) if note in text)
+            wrong = re.sub(r"for \d+ days", "for 40 days", summary)
+            drawn.append([Generated(words, "eos", len(prompt), 20) for words in (wrong, summary)])
+        return drawn, 0
+
+    monkeypatch.setattr("utils.generation.sample_all", summaries)
+    options = ("--on_policy", "--sft_model_path", tiny_model, "--on_policy_share", "0.25")
+    train, val = run(tmp_path, *options)
+    for pairs, edited in ((train, 36), (val, 12)):
+        own = [pair for pair in pairs if pair["strategy"] == "on_policy"]
+        assert len(own) == edited // 4
+        assert len(pairs) == edited
+        assert all(pair["chosen_from"] in ("repair", "sample") for pair in own)
+        assert all("40 days" in pair["rejected"][0]["content"] for pair in own)
+    assert "The model's own, training: 24 samples" in capsys.readouterr().out
+    assert run(tmp_path, out="plain")[0] != train
+    assert "--on_policy mixes" in capsys.readouterr().out
+
+
+def test_a_missing_model_is_said_before_any_work(phase1, tmp_path):
+    argv = ["--phase1_dir", str(tmp_path / "in"), "--phase2_dir", str(tmp_path / "out"), "--on_policy"]
+    with pytest.raises(UserError, match="--sft_model_path: no such folder: gone"):
+        generate_phase2_data.main([*argv, "--sft_model_path", "gone"])
+    assert not (tmp_path / "out").exists()

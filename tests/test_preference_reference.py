@@ -11,7 +11,7 @@ from trl import DPOConfig, DPOTrainer
 
 import stage_b_dpo_training
 from preference import training
-from preference.pairs import encode_pairs, read_pairs
+from preference.pairs import encode_pairs, packed_lengths, read_pairs
 from preference.policy import build_policy
 from preference.reference import ReferenceLogProbs
 from tests.tiny import find, write_pairs
@@ -34,7 +34,7 @@ def pairs(tmp_path):
 def run(sft, pairs, output_dir, *more):
     options = {"sft_model_path": sft, **pairs, "output_dir": output_dir, "reference_dir": output_dir.parent / "known"}
     argv = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-    assert stage_b_dpo_training.main([*argv, "--device", "cpu", "--num_epochs", "1", *more]) == 0
+    assert stage_b_dpo_training.main([*argv, "--device", "cpu", "--force", "--num_epochs", "1", *more]) == 0
 
 
 class StockTrainer(DPOTrainer):
@@ -44,7 +44,7 @@ class StockTrainer(DPOTrainer):
         return dataset
 
     def _get_train_sampler(self, train_dataset=None):
-        lengths = training.packed_lengths(self.train_dataset)
+        lengths = packed_lengths(self.train_dataset)
         return LengthGroupedOrder(lengths, self.args.per_device_train_batch_size, self.args.seed)
 
 
@@ -54,7 +54,7 @@ def stock_log(sft, pairs, output_dir, options):
     tokenizer = load_tokenizer(checkpoint)
     rows = encode_pairs(tokenizer, read_pairs(pairs["train_data_path"], None, seed=42), max_length=1024)
     torch.manual_seed(42)
-    policy = build_policy(checkpoint, CPU, lora_r=16, load_in_4bit=False)
+    policy = build_policy(checkpoint, CPU, lora_r=16, quantization=None)
     config = DPOConfig(
         output_dir=str(output_dir),
         learning_rate=1e-3,

@@ -14,11 +14,13 @@ from safetensors.torch import load_file
 
 import preference.training
 import stage_b_dpo_training
+from preference.callbacks import ReferenceCheck
 from preference.expected_time import expected_seconds
 from preference.pairs import encode_pairs, fault_of, packed_lengths, read_pairs
 from preference.policy import build_policy
 from preference.reference import ReferenceLogProbs
-from preference.training import ReferenceCheck, build_trainer
+from preference.runs import RunFolder
+from preference.training import build_trainer
 from tests.tiny import find, write_pairs
 from utils.cli import RunError, UserError
 from utils.models import load_model, load_tokenizer
@@ -40,7 +42,7 @@ def train(sft, pairs, output_dir, *more):
     reference_dir = output_dir.parent / "reference"
     options = {"sft_model_path": sft, **pairs, "output_dir": output_dir, "reference_dir": reference_dir}
     argv = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-    code = stage_b_dpo_training.main([*argv, "--device", "cpu", *more])
+    code = stage_b_dpo_training.main([*argv, "--device", "cpu", "--force", *more])
     record = json.loads((output_dir / "run.json").read_text())
     return code, record["results"]
 
@@ -94,8 +96,8 @@ def test_the_base_as_reference_of_an_sft_adapter_is_caught(tiny_adapter, pairs, 
     """What happens to an adapter when the reference is made by switching adapters off."""
     build = preference.training.build_trainer
 
-    def with_the_base_as_reference(*args):
-        trainer = build(*args)
+    def with_the_base_as_reference(*args, **options):
+        trainer = build(*args, **options)
         for name, parameter in trainer.model.named_parameters():
             if ".ref." in name:
                 parameter.data.zero_()
@@ -199,8 +201,8 @@ def test_the_expected_time_is_in_proportion_and_leaves_no_trace(tiny_adapter, pa
     checkpoint = find(tiny_adapter)
     tokenizer = load_tokenizer(checkpoint)
     encoded = encode_pairs(tokenizer, read_pairs(pairs["train_data_path"], None, seed=0), max_length=1024)
-    policy = build_policy(checkpoint, CPU, lora_r=4, load_in_4bit=False)
-    trainer = build_trainer(policy, tokenizer, encoded, encoded, args)
+    policy = build_policy(checkpoint, CPU, lora_r=4, quantization=None)
+    trainer = build_trainer(policy, tokenizer, encoded, encoded, args, RunFolder(tmp_path, "run"), save_best=print)
     model = trainer.model
     before = {name: p.clone() for name, p in model.named_parameters()}
     random_state = torch.get_rng_state()

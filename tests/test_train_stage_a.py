@@ -142,7 +142,7 @@ def test_another_command_starts_anew_and_says_so(tiny_model, data, tmp_path, mon
         kill_after(patch, 5)
         train(tiny_model, data, out)
     capsys.readouterr()
-    train(tiny_model, data, out, "--learning_rate", "1e-3")
+    train(tiny_model, data, out, "--learning_rate", "2e-4")
     printed = capsys.readouterr().out
     assert "Going on" not in printed
     assert "anew: 1 other run(s)" in printed

@@ -98,6 +98,14 @@ def positive_int(text: str) -> int:
     return value
 
 
+def zero_or_more(text: str) -> int:
+    """argparse type: a whole number of at least 0."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is below 0")
+    return value
+
+
 def rows_or_all(text: str) -> int | None:
     """Argparse type: how many rows to take, a whole number of at least 1, or ``all`` (None)."""
     if text == "all":

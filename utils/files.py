@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -67,6 +68,36 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             if old.exists():
                 old.rename(path)
             raise
+
+
+def copy_folder(source: Path, target: Path) -> None:
+    """Copy a folder, replacing the target as a whole; files are linked where the file system can."""
+    with atomic_folder(target) as folder:
+        for file in source.rglob("*"):
+            if not file.is_file():
+                continue
+            copy = folder / file.relative_to(source)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                os.link(file, copy)
+            except OSError:  # another file system, or one without links
+                shutil.copyfile(file, copy)
+
+
+@contextlib.contextmanager
+def locked(path: Path, busy: str) -> Iterator[None]:
+    """Hold a lock file; raises UserError saying ``busy`` where another process holds it. A kill releases it."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise UserError(busy) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def sync_files(folder: Path) -> None:

@@ -175,21 +175,21 @@ def load_tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:
 
 
 def load_model(
-    checkpoint: Checkpoint, device: torch.device, *, load_in_4bit: bool = False, trainable: bool = False
+    checkpoint: Checkpoint, device: torch.device, *, quantization: str | None = None, trainable: bool = False
 ) -> PreTrainedModel:
     """Load a checkpoint onto ``device``: the full model, or a PeftModel of base and adapter. Raises UserError.
 
-    ``trainable`` leaves the adapter's weights trainable (in fp32, whatever they were stored in). ``load_in_4bit``
-    quantizes the base to NF4 with double quantization (Dettmers et al., arXiv 2305.14314). Weights are read from
-    safetensors only, and a model's own code is never run.
+    ``trainable`` leaves the adapter's weights trainable (in fp32, whatever they were stored in). ``quantization``, of
+    the base, is ``4bit`` (NF4 with double quantization, Dettmers et al., arXiv 2305.14314) or ``8bit`` (LLM.int8(),
+    arXiv 2208.07339). Weights are read from safetensors only, and a model's own code is never run.
     """
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # "Loading weights" is over before it can be read
     options: dict[str, Any] = {"dtype": choose_dtype(device), "device_map": {"": device}}
-    if load_in_4bit:
-        options["quantization_config"] = quantization_4bit(device)
+    if quantization:
+        options["quantization_config"] = quantization_config(quantization, device)
     with loading(checkpoint):
         model: Any = AutoModelForCausalLM.from_pretrained(
             checkpoint.base, trust_remote_code=False, use_safetensors=True, **options
@@ -199,6 +199,16 @@ def load_model(
 
             model = PeftModel.from_pretrained(model, str(checkpoint.adapter), is_trainable=trainable)
     return model
+
+
+def save_full_model(model: Any, folder: Path) -> None:
+    """Save all weights as safetensors. Raises RunError, e.g. on a full disk."""
+    from safetensors import SafetensorError
+
+    try:
+        model.save_pretrained(folder)
+    except SafetensorError as error:
+        raise RunError(f"the model could not be saved: {error}; make room and run the same command again") from error
 
 
 def save_adapter(model: Any, folder: Path, base: str) -> None:
@@ -216,10 +226,12 @@ def save_adapter(model: Any, folder: Path, base: str) -> None:
     (folder / "README.md").unlink(missing_ok=True)  # peft's unfilled template
 
 
-def quantization_4bit(device: torch.device) -> Any:
-    """NF4 with double quantization, computing in the device's own precision."""
+def quantization_config(kind: str, device: torch.device) -> Any:
+    """bitsandbytes' settings for ``4bit`` or ``8bit``, computing in the device's own precision."""
     from transformers import BitsAndBytesConfig
 
+    if kind == "8bit":
+        return BitsAndBytesConfig(load_in_8bit=True)
     return BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",

@@ -78,17 +78,21 @@ class WholeCheckpoints:
 
 
 class SaveByTheClock(TrainerCallback):
-    """Ask for a checkpoint when the last one is ``CHECKPOINT_MINUTES`` old.
+    """Ask for a checkpoint when the last one is ``CHECKPOINT_MINUTES`` old, and after ``each_epoch``'s evaluation.
 
-    At logged steps only: the mean loss since the last log is not part of a checkpoint.
+    Between epochs at logged steps only: the mean loss since the last log is not part of a checkpoint.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, each_epoch: bool = False) -> None:
         self.saved = time.monotonic()
+        self.each_epoch = each_epoch
 
     def on_step_end(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
         late = control.should_log and time.monotonic() - self.saved >= CHECKPOINT_MINUTES * 60
         control.should_save = (control.should_save or late) and state.global_step < state.max_steps
+
+    def on_epoch_end(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
+        control.should_save = self.each_epoch
 
     def on_save(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
         self.saved = time.monotonic()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import importlib.metadata
 import json
 import platform
@@ -44,10 +45,19 @@ class RunRecord:
         }
         self.inputs = {name: {"path": str(path), "sha256": sha256_path(path)} for name, path in inputs.items()}
 
-    @property
-    def identity(self) -> str:
-        """A short name for the arguments and inputs: equal for the same command on the same data, only then."""
-        same = {"script": self.script, "arguments": _values(self.arguments), "inputs": _hashes(self.inputs)}
+    def at(self, output_dir: Path) -> RunRecord:
+        """The same record for another folder, without hashing the inputs again."""
+        other = copy.copy(self)
+        other.path = output_dir / RUN_RECORD
+        return other
+
+    def identity(self, *aside: str) -> str:
+        """A short name for the arguments and inputs: equal for the same command on the same data, only then.
+
+        ``aside`` are arguments that may differ.
+        """
+        arguments = {name: value for name, value in _values(self.arguments).items() if name not in aside}
+        same = {"script": self.script, "arguments": arguments, "inputs": _hashes(self.inputs)}
         return sha256_text(json.dumps(same, sort_keys=True))[:12]
 
     def is_finished(self) -> bool:

@@ -152,6 +152,17 @@ class Bar:
     meaning: str
     remedy: str
 
+    def __str__(self) -> str:
+        """The bar in one line: what it is, its figure, its limit."""
+        sign = {PASS: "✓", WARN: "!", FAIL: "✗"}[self.status]
+        reached = "too little to measure" if self.value is None else _written(self.value, self.unit)
+        limit = f"{'at most' if self.at_most else 'at least'} {_written(self.limit, self.unit)}"
+        return f"{sign} {self.title}: {reached} ({limit})"
+
+
+def _written(value: float, unit: Unit) -> str:
+    return {"auc": f"{value:.2f}", "share": f"{value:.1%}", "count": f"{value:,.0f}"}[unit]
+
 
 def hold(
     key: str, value: float | None, *, interval: tuple[float, float] | None = None, detail: str = "", because: str = ""
