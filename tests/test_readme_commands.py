@@ -65,7 +65,9 @@ def run(words, monkeypatch, folder, typed="y\n1\nn\nq\n"):
 def test_readme_has_every_step_in_order():
     steps = [words[0] for words in BASH]
     evaluate, label = "evaluation_stage_a/evaluate_stage_a.py", "manual_assessment_tool.py"
-    assert steps == [evaluate, label, "generate_phase2_data.py", "stage_b_dpo_training.py", evaluate, evaluate, label]
+    generate, train = "generate_phase2_data.py", "stage_b_dpo_training.py"
+    assert steps == [evaluate, label, generate, generate, train, evaluate, evaluate, label]
+    assert ["--on_policy" in words for words in BASH if words[0] == generate] == [False, True]
 
 
 def test_readme_has_no_blank_left_to_fill_in():
@@ -83,7 +85,7 @@ def test_readme_s_values_are_the_defaults():
         given, default = vars(parser.parse_args(list(words[1:]))), vars(parser.parse_args([]))
         for name, value in given.items():
             stage_a = words[0].startswith("evaluation") and (str(value) in varied or name == "compare_with")
-            if not stage_a and name != "device" and not str(value).startswith("evaluation_results_stage_a/"):
+            if not stage_a and name not in ("device", "on_policy") and not str(value).startswith("evaluation_results_stage_a/"):
                 assert value == default[name], f"{words[0]} --{name}"
 
 
@@ -109,9 +111,11 @@ def test_the_steps_run_as_written(newcomer, monkeypatch, capsys):
 
 def test_the_steps_run_without_any_argument(newcomer, monkeypatch, capsys):
     """After the commands as written, so each finds its work done: no argument means the values that README shows."""
-    for name in ("generate_phase2_data.py", "stage_b_dpo_training.py"):
-        assert run((name,), monkeypatch, newcomer) == 0
-        assert "nothing to do" in capsys.readouterr().out
+    assert run(("stage_b_dpo_training.py",), monkeypatch, newcomer) == 0
+    assert "nothing to do" in capsys.readouterr().out
+    assert run(("generate_phase2_data.py",), monkeypatch, newcomer) == 0  # the last pairs were made with --on_policy
+    assert run(("generate_phase2_data.py",), monkeypatch, newcomer) == 0
+    assert "nothing to do" in capsys.readouterr().out
     assert run(("evaluation_stage_a/evaluate_stage_a.py",), monkeypatch, newcomer) == 0
     assert "4 reused" in capsys.readouterr().out
     assert run(("manual_assessment_tool.py",), monkeypatch, newcomer, typed="q\n") == 0
