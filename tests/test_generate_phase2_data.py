@@ -370,7 +370,7 @@ def test_the_models_own_summaries_are_mixed_in_at_their_share(phase1, tmp_path, 
         assert len(pairs) == edited
         assert all(pair["chosen_from"] in ("repair", "sample") for pair in own)
         assert all("40 days" in pair["rejected"][0]["content"] for pair in own)
-    assert "The model's own, training: 24 samples" in capsys.readouterr().out
+    assert "The model's own, training: 24 samples, 12 of them clean" in capsys.readouterr().out
     assert run(tmp_path, out="plain")[0] != train
     assert "--on_policy mixes" in capsys.readouterr().out
 

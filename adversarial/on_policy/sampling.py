@@ -18,7 +18,7 @@ from adversarial.on_policy.repair import Repair, repair
 from adversarial.on_policy.samples import check_sample, distinct, likeness
 from adversarial.operators.edits import Edit
 from adversarial.pairs import SEVERITIES, Factual, word_edits
-from clinical.screen.support import unsupported_claims
+from clinical.screen.support import has_unsupported, unsupported_claims
 from utils.prompts import completion_messages, prompt_messages, text_of
 
 if TYPE_CHECKING:
@@ -118,14 +118,13 @@ def pair_samples(
     """Screen the samples of each row's note and pair them: at most ``most`` pairs of a note, none of them twice."""
     made = OnPolicy()
     for row, drawn in zip(rows, samples, strict=True):
-        sound = _sound_samples(row, drawn, made)
         bad: list[str] = []
         clean: list[str] = []
-        for text in sound:
-            (bad if unsupported_claims(row.note, text) else clean).append(text)
+        for text in _whole_samples(row, drawn, made):
+            (bad if has_unsupported(row.note, text) else clean).append(text)
         made.clean += len(clean)
         pairs = []
-        for text in bad:
+        for text in _distinct(row, bad, made):
             pair = _pair(row, text, clean, made)
             if pair is not None:
                 pairs.append(pair)
@@ -137,8 +136,8 @@ def pair_samples(
     return made
 
 
-def _sound_samples(row: Factual, drawn: Sequence[Generated], made: OnPolicy) -> list[str]:
-    """The samples that are whole and not nearly the same as one before; the others are refused."""
+def _whole_samples(row: Factual, drawn: Sequence[Generated], made: OnPolicy) -> list[str]:
+    """The samples that are whole; the others are refused."""
     made.samples += len(drawn)
     whole = []
     for sample in drawn:
@@ -147,13 +146,18 @@ def _sound_samples(row: Factual, drawn: Sequence[Generated], made: OnPolicy) -> 
             made.refusals.append(_refusal(row, reason, sample.text))
         else:
             whole.append(sample.text.strip())
-    fresh = distinct(whole)
+    return whole
+
+
+def _distinct(row: Factual, bad: Sequence[str], made: OnPolicy) -> list[str]:
+    """The bad samples that are not nearly the same as one before. (A clean one that is, is the best to choose.)"""
+    fresh = distinct(bad)
     made.refusals += [
         _refusal(row, "nearly the same sample twice", text)
-        for text, is_fresh in zip(whole, fresh, strict=True)
+        for text, is_fresh in zip(bad, fresh, strict=True)
         if not is_fresh
     ]
-    return [text for text, is_fresh in zip(whole, fresh, strict=True) if is_fresh]
+    return [text for text, is_fresh in zip(bad, fresh, strict=True) if is_fresh]
 
 
 def _pair(row: Factual, bad: str, clean: Sequence[str], made: OnPolicy) -> OwnPair | None:
