@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from utils.cli import (
     EXIT_OK,
@@ -25,6 +26,12 @@ from utils.cli import (
     zero_or_more,
 )
 from utils.models import DEVICES
+
+if TYPE_CHECKING:
+    from preference.pairs import EncodedPairs
+    from preference.policy import Policy
+    from preference.trainer import PairsTrainer
+    from utils.models import Checkpoint
 
 # TRL's, by its names; "sft" is the anchor that is mixed with another.
 LOSSES = (
@@ -156,21 +163,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         state = find_state(run.checkpoints)
 
         # -------------------------------------------------------------- the plan
-        print(f"Stage A      {checkpoint.path}: {policy.description}")
-        print(f"Pairs        {len(train)} train, {len(val)} validation")
-        for name, pairs in (("train", train), ("validation", val)):
-            for reason, count in pairs.left_out.items():
-                print(f"             left out of {name}: {count} {reason}")
-        precision = str(policy.model.dtype).removeprefix("torch.")
-        print(
-            f"Training     {' + '.join(args.loss_type)}, beta {args.beta:g}, learning rate {args.learning_rate:g}, "
-            f"{args.num_epochs:g} epochs, batch {args.batch_size} x {args.gradient_accumulation_steps}, {precision} on "
-            f"{device}"
-        )
-        for warning in warnings:
-            print(f"Warning      {warning}")
-        if trainer.unshared:
-            print(f"             each note is run twice, as stock TRL does, because {trainer.unshared}")
+        print_plan(args, checkpoint, policy, trainer, {"train": train, "validation": val}, warnings)
         if state:
             print(f"Going on     after step {step_of(state)}, from {state}")
         expected = expected_seconds(trainer, reference, step_of(state) if state else 0)
@@ -204,6 +197,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"Run          {run.path}")
     print_next(final_model)
     return EXIT_OK
+
+
+def print_plan(
+    args: argparse.Namespace,
+    checkpoint: Checkpoint,
+    policy: Policy,
+    trainer: PairsTrainer,
+    pairs: Mapping[str, EncodedPairs],
+    warnings: Sequence[str],
+) -> None:
+    """What will be trained on what, before it begins."""
+    print(f"Stage A      {checkpoint.path}: {policy.description}")
+    print(f"Pairs        {len(pairs['train'])} train, {len(pairs['validation'])} validation")
+    for name, encoded in pairs.items():
+        for reason, count in encoded.left_out.items():
+            print(f"             left out of {name}: {count} {reason}")
+    precision = str(policy.model.dtype).removeprefix("torch.")
+    print(
+        f"Training     {' + '.join(args.loss_type)}, beta {args.beta:g}, learning rate {args.learning_rate:g}, "
+        f"{args.num_epochs:g} epochs, batch {args.batch_size} x {args.gradient_accumulation_steps}, {precision} on "
+        f"{policy.model.device}"
+    )
+    for warning in warnings:
+        print(f"Warning      {warning}")
+    if trainer.unshared:
+        print(f"             each note is run twice, as stock TRL does, because {trainer.unshared}")
 
 
 def run_name(args: argparse.Namespace, identity: str) -> str:
