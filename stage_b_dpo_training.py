@@ -39,7 +39,7 @@ LOSSES = (
     *("sppo_hard", "aot", "aot_unpaired", "discopop", "sigmoid_norm"),
 )
 # What does not decide a run's figures up to a step, so that the same command with other values goes on with it.
-NOT_DECIDING = ("num_epochs", "output_dir", "reference_dir", "report_to", "force")
+NOT_DECIDING = ("num_epochs", "output_dir", "reference_dir", "force")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -87,7 +87,6 @@ def build_parser() -> argparse.ArgumentParser:
     )
     training.add_argument("--seed", type=int, default=42, help="of the sample and of the order")
     training.add_argument("--force", action="store_true", help="train with a learning rate that is refused otherwise")
-    training.add_argument("--report_to", default="none", choices=("none", "tensorboard"), help="also log there")
 
     hardware = parser.add_argument_group("hardware")
     hardware.add_argument("--device", default="auto", choices=DEVICES, help="auto takes the best there is")

@@ -74,7 +74,7 @@ def build_trainer(
         eval_strategy="epoch",
         save_strategy="no",
         logging_nan_inf_filter=False,  # a loss that is no number must be seen
-        report_to=args.report_to,
+        report_to="none",
         seed=args.seed,
         **flags,
     )
@@ -91,11 +91,12 @@ def build_trainer(
         checkpoints=run.checkpoints,
     )
     keep_trainable_fp32(trainer.model, original)
-    half = flags["bf16"] or flags["fp16"]
+    # int8 rounds activations as well, by what else is in the batch.
+    rounded = flags["bf16"] or flags["fp16"] or getattr(policy.model, "is_loaded_in_8bit", False)
     use_progress_line(trainer)
     for callback in (
         MetricsJournal(run.path / METRICS),
-        ReferenceCheck(TOLERANCE["half" if half else "fp32"]),
+        ReferenceCheck(TOLERANCE["half" if rounded else "fp32"]),
         StopOnDivergence(),
         WarnOfDisplacement(args.beta, tqdm.write),
         KeepBest(args.early_stopping_patience, save_best),

@@ -177,6 +177,12 @@ def test_4bit_trains_an_fp32_adapter_that_moves_at_the_default_learning_rate(tin
     assert all(0 < step < 1e-3 for step in moved)
 
 
+def test_8bit_trains_too(tiny_adapter, pairs, tmp_path):
+    code, results = train(tiny_adapter, pairs, tmp_path / "out", "--load_in_8bit", "--num_epochs", "1")
+    assert code == 0
+    assert results["first_loss"] == pytest.approx(0.693147, abs=1e-3)
+
+
 def test_pairs_that_cannot_teach_are_left_out_and_counted(tiny_model):
     tokenizer = load_tokenizer(find(tiny_model))
     rows = [
