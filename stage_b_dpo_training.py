@@ -10,6 +10,7 @@ The SFT checkpoint may be a full model or an adapter. The result, OUTPUT_DIR/fin
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -39,7 +40,7 @@ LOSSES = (
     *("sppo_hard", "aot", "aot_unpaired", "discopop", "sigmoid_norm"),
 )
 # What does not decide a run's figures up to a step, so that the same command with other values goes on with it.
-NOT_DECIDING = ("num_epochs", "output_dir", "reference_dir", "force")
+NOT_DECIDING = ("num_epochs", "output_dir", "reference_dir", "force", "dry_run")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -86,8 +87,9 @@ def build_parser() -> argparse.ArgumentParser:
         help="stop after so many epochs without a lower validation loss, and keep the best model; 0 never stops",
     )
     training.add_argument("--seed", type=int, default=42, help="of the sample and of the order")
-    training.add_argument("--force", action="store_true", help="train with a learning rate that is refused otherwise")
+    training.add_argument("--force", action="store_true", help="train where the learning rate or too little memory forbid it")
 
+    parser.add_argument("--dry_run", action="store_true", help="print checklist, plan and a rough time; write nothing")
     hardware = parser.add_argument_group("hardware")
     hardware.add_argument("--device", default="auto", choices=DEVICES, help="auto takes the best there is")
     quantized = hardware.add_mutually_exclusive_group()
@@ -100,6 +102,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Train Stage B and save it, go on with it, or find it trained already; returns the exit code."""
     parser = build_parser()
     args = parser.parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    if args.dry_run:
+        from preference.checklist import dry_run
+
+        return dry_run(args, words)
 
     # ------------------------------------------------------------------ check the input before anything heavy
     from preference.guards import check_options
@@ -138,13 +145,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         from preference.curves import draw_curves
         from preference.expected_time import expected_seconds
         from preference.policy import build_policy, save_final_model
+        from preference.preflight import check_memory
         from preference.reference import ReferenceLogProbs, reference_id
         from preference.training import build_trainer, final_figures
+        from utils.interrupts import saved_before_stopping
         from utils.resumable_training import find_state, step_of
         from utils.trainer_progress import in_words
 
         tokenizer = load_tokenizer(checkpoint)
         train, val = (encode_pairs(tokenizer, rows, args.max_length) for rows in (train_rows, val_rows))
+        memory = check_memory(args, words, checkpoint, device, train, val)
         quantization = "4bit" if args.load_in_4bit else "8bit" if args.load_in_8bit else None
         policy = build_policy(checkpoint, device, args.lora_r, quantization)
         trainer = build_trainer(
@@ -163,6 +173,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         # -------------------------------------------------------------- the plan
         print_plan(args, checkpoint, policy, trainer, {"train": train, "validation": val}, warnings)
+        print(f"Memory       {memory}")
         if state:
             print(f"Going on     after step {step_of(state)}, from {state}")
         expected = expected_seconds(trainer, reference, step_of(state) if state else 0)
@@ -175,7 +186,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         known = len(train) + len(val) - reference.computed
         print(f"Reference    {known} pairs read from {reference.folder}, {reference.computed} computed", flush=True)
         record.open()
-        trainer.train(resume_from_checkpoint=str(state) if state else None)
+        with saved_before_stopping(trainer, after_evaluation=True):
+            trainer.train(resume_from_checkpoint=str(state) if state else None)
         seconds = time.monotonic() - start
         figures = final_figures(trainer.state.log_history)
         if args.early_stopping_patience:

@@ -89,6 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     # ------------------------------------------------------------------ model and data
     from models import stage_a_training as training
+    from utils.interrupts import saved_before_stopping
     from utils.resumable_training import drop_state, find_state, step_of
     from utils.trainer_progress import in_words
 
@@ -111,7 +112,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     # ------------------------------------------------------------------ train and save
     start = time.monotonic()
     record.open()
-    trainer.train(resume_from_checkpoint=str(state) if state else None)
+    with saved_before_stopping(trainer):
+        trainer.train(resume_from_checkpoint=str(state) if state else None)
     val_loss, fall = training.flatness(trainer.state.log_history)
     if not math.isfinite(val_loss):
         raise RunError(

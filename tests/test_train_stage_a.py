@@ -46,6 +46,7 @@ def command(model, data, output_dir, *more):
         "val_data": data / "validation_set_processed.csv",
         "output_dir": output_dir,
         "batch_size": 2,
+        "num_epochs": 2,
         "device": "cpu",
     }
     return [word for name, value in options.items() for word in (f"--{name}", str(value))] + list(more)

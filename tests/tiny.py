@@ -102,6 +102,19 @@ def write_pairs(path: Path, count: int, start: int = 0, conversational: bool = T
     return path
 
 
+def stage_b_command(sft: Path, train: Path, validation: Path, output_dir: Path, *more: str) -> list[str]:
+    """Stage B's arguments on a CPU; runs in sibling output folders share their reference."""
+    options = {
+        "sft_model_path": sft,
+        "train_data_path": train,
+        "val_data_path": validation,
+        "output_dir": output_dir,
+        "reference_dir": output_dir.parent / "reference",
+        "device": "cpu",
+    }
+    return [word for name, value in options.items() for word in (f"--{name}", str(value))] + list(more)
+
+
 def find(model_path: Path | str, option: str = "--model_path") -> Checkpoint:
     """The checked checkpoint at a path."""
     return find_checkpoint(str(model_path), option, made_by="python the_step_before.py")

@@ -6,16 +6,22 @@ import argparse
 import logging
 import math
 import os
+import shlex
+import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from utils.distributed import is_main_process, process_index, silence_unless_main
 from utils.hostile_text import visible
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
 EXIT_OK, EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+SECONDS_FOR_MAIN = 5.0  # in which the main process of several, having met the same problem, has said so
 
 
 class UserError(Exception):
@@ -33,29 +39,49 @@ def run_script(main: Callable[[Sequence[str] | None], int]) -> None:
     """
     stay_private()
     quiet_libraries()
+    silence_unless_main()
     for stream in (sys.stdout, sys.stderr):  # a Windows console or a pipe may not speak UTF-8
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     try:
         code = main(None)
     except UserError as error:
-        print(f"error: {visible(str(error))}", file=sys.stderr)
+        _report(str(error))
         code = EXIT_BAD_INPUT
     except RunError as error:
-        print(f"error: {visible(str(error))}", file=sys.stderr)
+        _report(str(error))
         code = EXIT_FAILED
     except BrokenPipeError:  # the reader of our output, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = EXIT_FAILED
     except OSError as error:
         place = f": {error.filename}" if error.filename else ""
-        print(visible(f"error: {error.strerror or error}{place}"), file=sys.stderr)
+        _report(f"{error.strerror or error}{place}")
         code = EXIT_FAILED
     except KeyboardInterrupt:
-        print("\ninterrupted; nothing is half-written, run the same command again", file=sys.stderr)
+        if is_main_process():
+            print(f"\ninterrupted; nothing is half-written. Go on with: {this_command()}", file=sys.stderr)
         code = EXIT_INTERRUPTED
     sys.stdout.flush()
     sys.exit(code)
+
+
+def this_command() -> str:
+    """The command that started this process, as this system's shell takes it."""
+    words = ["python", *sys.argv]
+    return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
+
+
+def _report(problem: str) -> None:
+    """One message on standard error, also where all processes of a run meet the same problem.
+
+    The main one speaks, and the launcher ends the others; one that still runs after that is alone with its problem.
+    """
+    speaker = "error"
+    if not is_main_process():
+        time.sleep(SECONDS_FOR_MAIN)
+        speaker = f"error in process {process_index()}"
+    print(f"{speaker}: {visible(problem)}", file=sys.stderr, flush=True)
 
 
 def stay_private() -> None:

@@ -80,7 +80,8 @@ class WholeCheckpoints:
 class SaveByTheClock(TrainerCallback):
     """Ask for a checkpoint when the last one is ``CHECKPOINT_MINUTES`` old, and after ``each_epoch``'s evaluation.
 
-    Between epochs at logged steps only: the mean loss since the last log is not part of a checkpoint.
+    Between epochs at logged steps only: the mean loss since the last log is not part of a checkpoint. Never between an
+    epoch's last step and its evaluation: a run that goes on from there would leave the evaluation out.
     """
 
     def __init__(self, *, each_epoch: bool = False) -> None:
@@ -89,13 +90,19 @@ class SaveByTheClock(TrainerCallback):
 
     def on_step_end(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
         late = control.should_log and time.monotonic() - self.saved >= CHECKPOINT_MINUTES * 60
-        control.should_save = (control.should_save or late) and state.global_step < state.max_steps
+        evaluates = self.each_epoch and ends_epoch(state)
+        control.should_save = (control.should_save or late) and state.global_step < state.max_steps and not evaluates
 
     def on_epoch_end(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
         control.should_save = self.each_epoch
 
     def on_save(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
         self.saved = time.monotonic()
+
+
+def ends_epoch(state: TrainerState) -> bool:
+    """Whether the step that has just ended was its epoch's last."""
+    return float(state.epoch or 0.0).is_integer()
 
 
 def find_state(checkpoints: Path) -> Path | None:

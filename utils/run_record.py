@@ -9,7 +9,7 @@ import json
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -56,18 +56,16 @@ class RunRecord:
 
         ``aside`` are arguments that may differ.
         """
-        arguments = {name: value for name, value in _values(self.arguments).items() if name not in aside}
-        same = {"script": self.script, "arguments": arguments, "inputs": _hashes(self.inputs)}
+        same = {"script": self.script, "arguments": _values(self.arguments, aside), "inputs": _hashes(self.inputs)}
         return sha256_text(json.dumps(same, sort_keys=True))[:12]
 
-    def is_finished(self) -> bool:
-        """Whether an earlier run with the same arguments and the same inputs is complete."""
+    def is_finished(self, *aside: str) -> bool:
+        """Whether an earlier run with the same arguments, but for those ``aside``, and the same inputs is complete."""
+        record = read_record(self.path.parent)
         try:
-            record = json.loads(self.path.read_text("utf-8"))
-            return _values(record["arguments"]) == _values(self.arguments) and _hashes(record["inputs"]) == _hashes(
-                self.inputs
-            )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            same_arguments = _values(record["arguments"], aside) == _values(self.arguments, aside)
+            return same_arguments and _hashes(record["inputs"]) == _hashes(self.inputs)
+        except (KeyError, TypeError, AttributeError):
             return False
 
     def open(self) -> None:
@@ -90,8 +88,17 @@ class RunRecord:
         write_json(self.path, record)
 
 
-def _values(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: argument["value"] for name, argument in arguments.items()}
+def read_record(folder: Path) -> dict[str, Any]:
+    """The record in a folder; empty where there is none that can be read."""
+    try:
+        record = json.loads((folder / RUN_RECORD).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _values(arguments: Mapping[str, Any], aside: Sequence[str]) -> dict[str, Any]:
+    return {name: argument["value"] for name, argument in arguments.items() if name not in aside}
 
 
 def _hashes(inputs: Mapping[str, Any]) -> dict[str, str]:
