@@ -87,14 +87,14 @@ def build_parser() -> argparse.ArgumentParser:
         help="stop after so many epochs without a lower validation loss, and keep the best model; 0 never stops",
     )
     training.add_argument("--seed", type=int, default=42, help="of the sample and of the order")
-    training.add_argument("--force", action="store_true", help="train where the learning rate or too little memory forbid it")
+    training.add_argument("--force", action="store_true", help="train although learning rate or memory forbid it")
 
-    parser.add_argument("--dry_run", action="store_true", help="print checklist, plan and a rough time; write nothing")
     hardware = parser.add_argument_group("hardware")
     hardware.add_argument("--device", default="auto", choices=DEVICES, help="auto takes the best there is")
     quantized = hardware.add_mutually_exclusive_group()
     quantized.add_argument("--load_in_4bit", action="store_true", help="quantize the frozen weights to NF4")
     quantized.add_argument("--load_in_8bit", action="store_true", help="quantize the frozen weights to int8")
+    parser.add_argument("--dry_run", action="store_true", help="print checklist, plan and a rough time, and stop")
     return parser
 
 
@@ -219,17 +219,14 @@ def print_plan(
     warnings: Sequence[str],
 ) -> None:
     """What will be trained on what, before it begins."""
+    from preference.checklist import training_line
+
     print(f"Stage A      {checkpoint.path}: {policy.description}")
     print(f"Pairs        {len(pairs['train'])} train, {len(pairs['validation'])} validation")
     for name, encoded in pairs.items():
         for reason, count in encoded.left_out.items():
             print(f"             left out of {name}: {count} {reason}")
-    precision = str(policy.model.dtype).removeprefix("torch.")
-    print(
-        f"Training     {' + '.join(args.loss_type)}, beta {args.beta:g}, learning rate {args.learning_rate:g}, "
-        f"{args.num_epochs:g} epochs, batch {args.batch_size} x {args.gradient_accumulation_steps}, {precision} on "
-        f"{policy.model.device}"
-    )
+    print(f"Training     {training_line(args, policy.model.dtype, policy.model.device)}")
     for warning in warnings:
         print(f"Warning      {warning}")
     if trainer.unshared:

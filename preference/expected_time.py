@@ -1,19 +1,26 @@
-"""How long a run will take, from one batch timed on this machine."""
+"""How long a run will take: from one batch timed on this machine, or roughly, before there is a model to time."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from preference.out_of_memory import is_out_of_memory
 from preference.pairs import packed_lengths
 
 if TYPE_CHECKING:
     import torch
 
+    from preference.memory import PairSize, Plan
+    from preference.model_shape import ModelShape
     from preference.reference import ReferenceLogProbs
     from preference.training import PairsTrainer
+
+# The share of a matrix product's speed that a training step reached, see tests and Guide.
+EFFICIENCY = 0.5
+PRODUCT = 1024  # rows and columns of the product that is timed
 
 
 def expected_seconds(trainer: PairsTrainer, reference: ReferenceLogProbs, steps_done: int = 0) -> float | None:
@@ -55,7 +62,9 @@ def expected_seconds(trainer: PairsTrainer, reference: ReferenceLogProbs, steps_
     try:
         as_policy()  # the first call allocates and tunes
         policy, forward = _seconds(as_policy, model.device), _seconds(as_reference, model.device)
-    except torch.OutOfMemoryError:
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
         model.zero_grad(set_to_none=True)
         return None
     timed = sum(train_lengths[index] for index in rows)
@@ -71,6 +80,44 @@ def expected_seconds(trainer: PairsTrainer, reference: ReferenceLogProbs, steps_
     )
     epochs = max(0.0, trainer.args.num_train_epochs - steps_done / steps)
     return (epochs * an_epoch + unscored * forward) / timed
+
+
+def rough_seconds(
+    shape: ModelShape, plan: Plan, train: Sequence[PairSize], val: Sequence[PairSize], epochs: float, speed: float
+) -> float:
+    """Seconds for the reference, all epochs and a validation pass after each, on pairs packed into a row each.
+
+    Operations of matrix products alone, at ``EFFICIENCY`` of ``speed`` (operations a second, :func:`product_speed`).
+    """
+    backward = (4 if plan.full else 2) + (2 if plan.checkpointing else 0)
+    of_train, of_val = (forward_operations(shape, pairs) for pairs in (train, val))
+    policy = of_train * (1 + backward / 2) + of_val
+    return (of_train + of_val + epochs * policy) / (speed * EFFICIENCY)
+
+
+def forward_operations(shape: ModelShape, pairs: Iterable[PairSize]) -> float:
+    """Multiplications and additions of one forward pass: linear layers, attention, and the LM head where it scores."""
+    linear, attention = 2 * shape.in_linear, 4 * shape.layers * shape.query
+    head = 2 * shape.hidden * shape.vocabulary
+    return sum(
+        pair.packed * (linear + pair.packed * attention) + (pair.packed - 1 - pair.prompt) * head for pair in pairs
+    )
+
+
+def product_speed(device: torch.device, dtype: torch.dtype, least: float = 0.3) -> float:
+    """Multiplications and additions a second of a matrix product on this device, timed for ``least`` seconds."""
+    import torch
+
+    one = torch.ones(PRODUCT, PRODUCT, device=device, dtype=dtype)
+
+    def product() -> None:
+        torch.mm(one, one)
+
+    product()  # the first call allocates and tunes
+    times: list[float] = []
+    while sum(times) < least:
+        times.append(_seconds(product, device))
+    return 2 * PRODUCT**3 * len(times) / sum(times)
 
 
 def _seconds(run: Callable[[], None], device: torch.device) -> float:

@@ -12,6 +12,7 @@ from trl import DPOConfig
 
 from preference.callbacks import KeepBest, ReferenceCheck, StopOnDivergence, WarnOfDisplacement
 from preference.policy import Policy, adapter_weights, keep_trainable_fp32
+from preference.preflight import checkpoints_gradients
 from preference.runs import METRICS, RunFolder
 from preference.trainer import PairsTrainer
 from utils.cli import RunError
@@ -68,7 +69,7 @@ def build_trainer(
         per_device_train_batch_size=args.batch_size,
         per_device_eval_batch_size=args.batch_size,
         gradient_accumulation_steps=args.gradient_accumulation_steps,
-        gradient_checkpointing=device.type != "cpu",
+        gradient_checkpointing=checkpoints_gradients(device),
         max_length=None,  # pairs that are too long were left out and counted; nothing is cut
         logging_steps=1,
         eval_strategy="epoch",

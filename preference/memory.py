@@ -1,0 +1,236 @@
+"""How much memory a training run will take at its peak: arithmetic that can be shown, over shapes and lengths alone.
+
+The peak is the first moment of a step's backward pass on the longest batch: everything that autograd keeps is there,
+and the LM head, whose gradient comes first, takes its scratch. What autograd keeps of a layer was read from PyTorch
+2.13, peft 0.21 and transformers 5.23 with ``torch.autograd.graph.saved_tensors_hooks``; a test asks it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, NamedTuple
+
+from preference.model_shape import AdapterShape, ModelShape
+from preference.pairs import packed_lengths
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+GB = 1e9
+# Bytes of a weight. NF4 with double quantization: 4 bits, and 0.127 for its scales (QLoRA, arXiv 2305.14314).
+NF4, INT8 = (4 + 0.127) / 8, 1.0
+FP32 = 4
+# TRL 1.16's fused LM head scores so many tokens and vocabulary entries at once (trl/kernels/chunked_logprob.py) ...
+HEAD_TOKENS, HEAD_VOCABULARY = 4096, 32768
+# ... and without Triton its backward holds seven fp32 copies of that tile, and a mask.
+HEAD_COPIES = 7 * FP32 + 1
+# Python with torch, transformers, trl, peft and what they import; on a card, CUDA's context and its libraries.
+FRAMEWORK = {"cpu": 0.9e9, "mps": 0.9e9, "cuda": 0.6e9}
+
+
+class PairSize(NamedTuple):
+    """Tokens of a pair: of its three parts, and of the row into which chosen and rejected are packed."""
+
+    prompt: int
+    chosen: int
+    rejected: int
+    packed: int
+
+    @property
+    def longer(self) -> int:
+        """The note with its longer summary: what ``--max_length`` limits."""
+        return self.prompt + max(self.chosen, self.rejected)
+
+
+class Batch(NamedTuple):
+    """A batch as the model meets it: rows of one width, and the tokens in them that the LM head scores."""
+
+    rows: int
+    width: int
+    scored: int
+
+    @property
+    def tokens(self) -> int:
+        """All places, padding included."""
+        return self.rows * self.width
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the model is held and trained.
+
+    ``half``: computes in bf16 or fp16, else in fp32. ``quantization``: of the frozen linear layers, ``4bit``, ``8bit``
+    or None. ``checkpointing``: layers are computed again in the backward pass. ``triton``: its kernels are there.
+    """
+
+    device: str
+    half: bool
+    adapter: AdapterShape
+    quantization: str | None = None
+    checkpointing: bool = False
+    triton: bool = False
+
+    @property
+    def size(self) -> int:
+        """Bytes of a number that is computed."""
+        return 2 if self.half else FP32
+
+    @property
+    def full(self) -> bool:
+        """Whether all weights are trained."""
+        return self.adapter.rank == 0
+
+
+class Part(NamedTuple):
+    """Bytes, and the arithmetic behind them."""
+
+    size: float
+    because: str
+
+
+@dataclass(frozen=True)
+class Memory:
+    """The parts of the peak, in the order in which they come to be there."""
+
+    framework: Part
+    weights: Part
+    adapter: Part
+    gradients: Part
+    optimizer: Part
+    activations: Part
+    scratch: Part
+
+    @property
+    def parts(self) -> dict[str, Part]:
+        """All parts by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @property
+    def total(self) -> float:
+        """Bytes in all."""
+        return sum(part.size for part in self.parts.values())
+
+    def __str__(self) -> str:
+        shown = ", ".join(f"{name} {part.size / GB:.1f}" for name, part in self.parts.items() if part.size >= 0.05 * GB)
+        return f"{shown} = {self.total / GB:.1f} GB"
+
+    def arithmetic(self) -> str:
+        """A line for each part with the figures it comes from, and the sum."""
+        lines = [f"{name:11} {part.size / GB:6.2f} GB  {part.because}" for name, part in self.parts.items()]
+        return "\n".join([*lines, f"{'in all':11} {self.total / GB:6.2f} GB"])
+
+
+def pair_sizes(pairs: Dataset) -> list[PairSize]:
+    """The sizes of all pairs, in their order."""
+    columns = ([len(ids) for ids in pairs[name]] for name in ("prompt_ids", "chosen_ids", "rejected_ids"))
+    return [PairSize(*sizes) for sizes in zip(*columns, packed_lengths(pairs), strict=True)]
+
+
+def longest_batch(sizes: Iterable[PairSize], batch_size: int, shared: bool = True) -> Batch:
+    """The longest pairs together, as the order by length will put them; ``shared`` pairs are packed into a row each."""
+    if shared:
+        longest = sorted(sizes, key=lambda pair: pair.packed, reverse=True)[:batch_size]
+        # Every packed token but the note's predicts a label; the first label is predicted by the note's last token.
+        return Batch(len(longest), longest[0].packed, sum(pair.packed - 1 - pair.prompt for pair in longest))
+    longest = sorted(sizes, key=lambda pair: pair.longer, reverse=True)[:batch_size]
+    return Batch(2 * len(longest), longest[0].longer, sum(pair.chosen + pair.rejected for pair in longest))
+
+
+def predict(shape: ModelShape, batch: Batch, plan: Plan) -> Memory:
+    """Memory at the peak of training on ``batch``, part by part."""
+    in_linear, trained = shape.in_linear, trained_parameters(shape, plan)
+    plain = FP32 if plan.full else plan.size  # weights are loaded in the precision of the device, trained in fp32
+    each = {"4bit": NF4, "8bit": INT8}.get(plan.quantization or "", plain)
+    weights = Part(
+        in_linear * each + shape.other * plain,
+        f"{_count(in_linear)} weights of linear layers x {each:.3g} bytes + {_count(shape.other)} others x {plain}",
+    )
+    if plan.full:
+        copies = in_linear * 2 if plan.half else 0
+        adapter = Part(copies, "none; in half precision autograd keeps a copy of the linear layers")
+    else:
+        copy = 2 if plan.half else 0  # made by autocast for each use
+        adapter = Part(
+            trained * (FP32 + copy), f"{_count(trained)} parameters of rank {plan.adapter.rank} x {FP32 + copy}"
+        )
+    kept, layer = saved_by_layer(shape, batch, plan), shape.layers
+    stream = batch.tokens * shape.hidden
+    if plan.checkpointing:
+        stored = stream * (plain if plan.full else plan.size)
+        activations = Part(
+            layer * stored + kept + stream * FP32,
+            f"{batch.rows} x {batch.width} tokens: {layer} layers x {_mega(stored)} of input, "
+            f"{_mega(kept)} for the one computed again",
+        )
+    else:
+        activations = Part(
+            layer * kept + stream * FP32, f"{batch.rows} x {batch.width} tokens: {layer} layers x {_mega(kept)}"
+        )
+    head, backward = head_scratch(shape, batch, plan), backward_scratch(shape, batch, plan)
+    return Memory(
+        framework=Part(FRAMEWORK[plan.device], "Python and its libraries" if plan.device != "cuda" else "CUDA"),
+        weights=weights,
+        adapter=adapter,
+        gradients=Part(trained * FP32, f"{_count(trained)} x 4"),
+        optimizer=Part(trained * 2 * FP32, f"AdamW's two moments: {_count(trained)} x 8"),
+        activations=activations,
+        scratch=Part(
+            max(head, backward),
+            f"the greater of the LM head's for {batch.scored} tokens, {_mega(head)}, and a layer's, {_mega(backward)}",
+        ),
+    )
+
+
+def trained_parameters(shape: ModelShape, plan: Plan) -> int:
+    """How many parameters get gradients: the adapter's, or all."""
+    return shape.in_linear + shape.other if plan.full else plan.adapter.parameters
+
+
+def saved_by_layer(shape: ModelShape, batch: Batch, plan: Plan) -> float:
+    """Bytes that autograd keeps of one decoder layer (two norms, attention, gated MLP) until its backward pass.
+
+    Kept are each norm's fp32 input and scale; query, key and value (the latter two repeated for all heads) and the
+    attention's output, with a mask of numbers made from the boolean one; gate, activated gate and up projection; and
+    what LoRA needs for its own gradients: the inputs of the linear layers and of B. In fp32 linear layers with the same
+    input share it, and the attention's output is one; in half precision peft casts each anew.
+    """
+    size, layers = plan.size, shape.layers
+    norms = 2 * FP32 * (shape.hidden + 1) + (2 * FP32 * shape.hidden if plan.full else 0)
+    scores = shape.heads * (batch.width * (FP32 + (size if plan.half else 0)) if shape.eager else FP32)
+    mask = 0 if shape.eager else batch.width * size
+    attention = 4 * shape.query * size + scores + mask
+    mlp = 3 * shape.intermediate * size
+    if plan.half:
+        inputs = sum(inputs for inputs, _ in shape.linear) / layers * size
+    else:
+        inputs = (2 * shape.hidden + shape.intermediate) * size
+    of_b = len(shape.linear) / layers * plan.adapter.rank * size
+    return batch.tokens * (norms + attention + mlp + inputs + of_b)
+
+
+def head_scratch(shape: ModelShape, batch: Batch, plan: Plan) -> float:
+    """Bytes that the LM head takes in its backward pass: a tile of scores, and without Triton copies of it."""
+    tokens = min(batch.scored, HEAD_TOKENS)
+    copies = 0 if plan.triton else HEAD_COPIES * min(shape.vocabulary, HEAD_VOCABULARY)
+    return tokens * (HEAD_VOCABULARY * plan.size + copies)
+
+
+def backward_scratch(shape: ModelShape, batch: Batch, plan: Plan) -> float:
+    """Bytes that one layer's backward pass takes on top: gradients as wide as the MLP, a weight made plain again."""
+    wide = batch.tokens * shape.intermediate * (4 * plan.size + (FP32 if plan.half else 0))
+    largest = max((inputs * outputs for inputs, outputs in shape.linear), default=0)
+    return wide + (largest * plan.size if plan.quantization else 0)
+
+
+def left_out(sizes: Sequence[PairSize], max_length: int) -> int:
+    """How many pairs ``--max_length`` would leave out."""
+    return sum(pair.longer > max_length for pair in sizes)
+
+
+def _count(number: float) -> str:
+    return f"{number / 1e9:.2f}e9" if number >= 1e8 else f"{number / 1e6:.1f}e6"
+
+
+def _mega(size: float) -> str:
+    return f"{size / 1e6:.0f} MB"
