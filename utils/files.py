@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from utils.cli import UserError
+from utils.distributed import is_main_process
 
 
 def make_output_dir(path: Path) -> Path:
@@ -86,9 +87,15 @@ def copy_folder(source: Path, target: Path) -> None:
 
 @contextlib.contextmanager
 def locked(path: Path, busy: str) -> Iterator[None]:
-    """Hold a lock file; raises UserError saying ``busy`` where another process holds it. A kill releases it."""
+    """Hold a lock file; raises UserError saying ``busy`` where another process holds it. A kill releases it.
+
+    The main process holds it for all processes of a run; where it cannot, the launcher ends them with it.
+    """
     from filelock import FileLock, Timeout
 
+    if not is_main_process():
+        yield
+        return
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)

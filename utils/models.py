@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils.cli import PROJECT_ROOT, RunError, UserError, from_here_or_project
+from utils.distributed import process_count
 from utils.files import write_json
 
 if TYPE_CHECKING:
@@ -115,21 +116,36 @@ def allow_hub() -> None:
     os.environ.pop("HF_HUB_OFFLINE", None)
 
 
-def choose_device(name: str) -> torch.device:
-    """The device for ``--device``: auto takes CUDA, then Apple's MPS, then the CPU. UserError where it is not there."""
+def choose_device(name: str, *, several_processes: bool = False) -> torch.device:
+    """The device for ``--device``: auto takes CUDA, then Apple's MPS, then the CPU. UserError where it is not there.
+
+    ``several_processes`` says that a launcher may have started several: on CUDA each takes a card of its own.
+    """
     import torch
 
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise UserError("several processes cannot share one run yet; start it without a launcher, on one device")
-    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    several = process_count() > 1
+    if several and not several_processes:
+        raise UserError("several processes cannot share one run here; start it without a launcher, on one device")
+    mps = torch.backends.mps.is_available() and not several
+    available = {"cuda": torch.cuda.is_available(), "mps": mps, "cpu": True}
     if name == "auto":
-        return torch.device(next(kind for kind, there in available.items() if there))
+        name = next(kind for kind, there in available.items() if there)
     if not available[name]:
         raise UserError(
             f"--device {name}: this machine has none that PyTorch {torch.__version__} can use; "
             "leave --device out (it takes the best there is) or say --device cpu"
         )
-    return torch.device(name)
+    return own_card() if name == "cuda" and several else torch.device(name)
+
+
+def own_card() -> torch.device:
+    """The card of this process, where a launcher started one for each. Raises UserError where there are fewer."""
+    import torch
+
+    place, cards = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+    if place >= cards:
+        raise UserError(f"each process takes a card, and this machine has {cards}; start with --num_processes {cards}")
+    return torch.device("cuda", place)
 
 
 def choose_dtype(device: torch.device) -> torch.dtype:

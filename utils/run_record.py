@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from utils.cli import PROJECT_ROOT
+from utils.distributed import process_count
 from utils.files import sha256_path, sha256_text, write_json
 
 RUN_RECORD = "run.json"
@@ -43,6 +44,8 @@ class RunRecord:
             name: {"value": _plain(value), "from": "default" if value == parser.get_default(name) else "command line"}
             for name, value in sorted(vars(args).items())
         }
+        if process_count() > 1:  # they share a batch out, so another number of them is another run
+            self.arguments["processes"] = {"value": process_count(), "from": "launcher"}
         self.inputs = {name: {"path": str(path), "sha256": sha256_path(path)} for name, path in inputs.items()}
 
     def at(self, output_dir: Path) -> RunRecord:

@@ -1,0 +1,49 @@
+"""Several processes, one run: which of them this one is, what only the main one does, and what they agree on.
+
+``accelerate launch`` and ``torchrun`` start the same script several times and tell each process its place in the
+environment. Without a launcher there is one process, the main one, and nothing here changes anything.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+
+def process_count() -> int:
+    """How many processes share this run, on all machines."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def process_index() -> int:
+    """This process's place among them; the main one is 0."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def is_main_process() -> bool:
+    """Whether this is the process that speaks, and that writes what the run leaves behind."""
+    return process_index() == 0
+
+
+def silence_unless_main() -> None:
+    """Leave what a run says, and its progress bars, to the main process. Call before tqdm is imported."""
+    if not is_main_process():
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.environ["TQDM_DISABLE"] = "1"
+
+
+def as_main_says(answer: bool, device: torch.device) -> bool:
+    """The main process's answer, on all processes; all of them must ask.
+
+    Clocks and signals reach them at different steps, and processes that part ways wait for each other for ever.
+    """
+    import torch
+    from accelerate.utils import broadcast
+
+    if process_count() == 1:
+        return answer
+    return bool(broadcast(torch.tensor([answer], dtype=torch.uint8, device=device)).item())
