@@ -1,0 +1,231 @@
+"""Stage B against stock TRL, side by side on the same pairs: time, peak memory, losses and gradients.
+
+    python benchmarks/dpo_speed.py --pairs 32 --num_epochs 2
+
+Stock is TRL's DPOTrainer as its user runs it, ours is stage_b_dpo_training.py; the two take turns step by step, on the
+CPU in fp32. Then ours again with another beta, whose reference is known. Writes dpo_speed.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from importlib.metadata import version
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks import dpo_figures as figures
+from benchmarks.turns import Report, Turns, Worker
+from utils.cli import (
+    EXIT_OK,
+    PROJECT_ROOT,
+    RunError,
+    from_here_or_project,
+    new_parser,
+    positive_float,
+    positive_int,
+    run_script,
+)
+from utils.files import make_output_dir, write_json
+from utils.processes import available_processors
+from utils.records import write_jsonl
+
+PAIRS = "phase2_data/dpo/train_dpo.jsonl"
+# At least so many times as fast, with the plain loss and with any other; at most so much of stock's memory, and so far
+# from its losses and gradients; at most so many seconds from the model loaded to the end of a rerun's first step.
+TIME_BAR, TIME_BAR_MIXED, MEMORY_BAR, LOSS_BAR, GRADIENT_BAR, RERUN_BAR = 3.5, 3.0, 0.5, 1e-3, 1e-4, 15.0
+RERUN_BETA, PROFILED_STEPS = 0.2, 2
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The options."""
+    parser = new_parser(__doc__ or "")
+    sft_default = "models/sft_specialist_fast_fp16/final_model"
+    parser.add_argument("--sft_model_path", default=sft_default, help="Stage A: full model or adapter")
+    parser.add_argument("--train_data_path", default=PAIRS, help="pairs of step 1; the default ones are made if absent")
+    parser.add_argument("--pairs", type=positive_int, default=32, help="a seeded sample by note")
+    parser.add_argument("--num_epochs", type=positive_int, default=2, help="passes over the pairs")
+    parser.add_argument("--batch_size", type=positive_int, default=4, help="pairs in memory at once")
+    parser.add_argument(
+        "--learning_rate",
+        type=positive_float,
+        default=5e-5,
+        help="ten times step 2's: in so few steps the losses must move for a difference to show",
+    )
+    parser.add_argument(
+        "--losses", nargs="+", default=["sigmoid", "sigmoid sft"], help="a run each; several names in one are added up"
+    )
+    parser.add_argument("--seed", type=int, default=42, help="of the sample, the order and the intervals")
+    parser.add_argument("--output", type=Path, default=Path("benchmarks/dpo_speed.json"), help="the figures as JSON")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Draw the pairs, run all arms for each loss, write and show; returns the exit code."""
+    args = build_parser().parse_args(argv)
+    make_output_dir(args.output.parent)
+    results = {}
+    with tempfile.TemporaryDirectory(prefix="dpo-speed-") as folder:
+        pairs = draw_pairs(args, Path(folder))
+        for number, loss in enumerate(args.losses):
+            results[loss] = compare(loss, pairs, args, Path(folder) / f"loss-{number}")
+            show(loss, results[loss])
+    record = {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": machine(),
+        "command": ["python", "benchmarks/dpo_speed.py", *(sys.argv[1:] if argv is None else argv)],
+        "settings": {name: value for name, value in vars(args).items() if name not in ("losses", "output")},
+        "interval": f"95 %, bootstrap over steps, {figures.RESAMPLES} resamples",
+        "losses": figures.as_json(results),
+    }
+    write_json(args.output, json.loads(json.dumps(record, default=str)))
+    print(f"✓ {args.output}")
+    return EXIT_OK
+
+
+def draw_pairs(args: argparse.Namespace, folder: Path) -> Path:
+    """A file with the sample. The default pairs are made where they are not there."""
+    from preference.pairs import read_pairs
+
+    path = from_here_or_project(args.train_data_path)
+    if args.train_data_path == PAIRS and not path.is_file():
+        print(f"Pairs        no {PAIRS}: making them anew, which takes a minute", flush=True)
+        script = [sys.executable, str(PROJECT_ROOT / "generate_phase2_data.py"), "--phase2_dir", str(folder / "made")]
+        made = subprocess.run(script, capture_output=True, text=True, check=False)
+        if made.returncode:
+            raise RunError(f"generate_phase2_data.py failed:\n{made.stdout}{made.stderr}")
+        path = folder / "made" / path.name
+    sample = folder / "pairs.jsonl"
+    write_jsonl(sample, read_pairs(path, args.pairs, args.seed))
+    return sample
+
+
+def compare(loss: str, pairs: Path, args: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """All figures for one loss."""
+    argv = ["--device", "cpu", "--train_data_path", str(pairs), "--reference_dir", str(folder / "reference")]
+    for name in ("sft_model_path", "num_epochs", "batch_size", "learning_rate", "seed"):
+        argv += [f"--{name}", str(getattr(args, name))]
+    argv += ["--loss_type", *loss.split()]
+    stock_worker = Worker(partial(run_arm, "stock", argv), folder / "stock")
+    our_worker = Worker(partial(run_arm, "ours", argv), folder / "ours")
+    turns: list[tuple[Report, Report]] = []
+    with stock_worker, our_worker:
+        for stock, ours in zip(stock_worker.turns(), our_worker.turns(), strict=True):
+            turns.append((stock, ours))
+            what = f"{stock['phase']} {stock.get('step', '')}"
+            print(f"{what:10} stock {stock['seconds']:8.1f} s   ours {ours['seconds']:8.1f} s", flush=True)
+    return {
+        **figures.side_by_side(turns, args.num_epochs, args.seed),
+        "gradient_difference": gradients_apart(stock_worker.folder, our_worker.folder),
+        "rerun": rerun([*argv, "--beta", str(RERUN_BETA)], folder / "rerun"),
+    }
+
+
+def run_arm(name: str, argv: Sequence[str], connection: Connection, folder: Path) -> None:
+    """In a worker: one arm, with the options of step 2. Its first turn begins when the libraries are there."""
+    from benchmarks import dpo_arms
+    from stage_b_dpo_training import build_parser as stage_b_parser
+
+    args = stage_b_parser().parse_args([*argv, "--output_dir", str(folder)])
+    if name == "stock":
+        dpo_arms.run_stock(args, Turns(connection))
+    else:
+        dpo_arms.run_ours(args, Turns(connection), PROFILED_STEPS if name == "rerun" else 0)
+
+
+def gradients_apart(stock: Path, ours: Path) -> dict[str, Any]:
+    """How far the gradients of the first step are apart, and in which parameter."""
+    from safetensors.numpy import load_file
+
+    largest, parameter = figures.gradient_difference(
+        load_file(stock / figures.GRADIENTS), load_file(ours / figures.GRADIENTS)
+    )
+    return {"largest": largest, "parameter": parameter}
+
+
+def rerun(argv: Sequence[str], folder: Path) -> dict[str, Any]:
+    """Ours again while the reference is known: how soon the first step is done, and where the next ones' time goes."""
+    seconds: dict[str, float] = {}
+    computed = None
+    with Worker(partial(run_arm, "rerun", argv), folder) as worker:
+        for report in worker.turns():
+            seconds.setdefault(report["phase"], report["seconds"])
+            computed = report.get("computed", computed)
+            if report.get("step") == 1 + PROFILED_STEPS:
+                break
+    profile = folder / figures.PROFILE_FILE
+    return {
+        "beta": RERUN_BETA,
+        "pairs_computed": computed,
+        "seconds": {phase: seconds[phase] for phase in ("build", "estimate", "reference", "step")},
+        "first_step_done": sum(seconds[phase] for phase in ("build", "estimate", "reference", "step")),
+        "profile": json.loads(profile.read_text("utf-8")) if profile.is_file() else None,
+    }
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were taken on, and with which libraries."""
+    return {
+        "processor": platform.processor() or platform.machine(),
+        "processors_used": available_processors(),
+        "system": platform.system(),
+        "python": platform.python_version(),
+        **{package: version(package) for package in ("torch", "transformers", "trl", "peft")},
+    }
+
+
+def show(loss: str, found: Mapping[str, Any]) -> None:
+    """Print one loss's figures, each beside its bar."""
+    from rich.console import Console
+    from rich.table import Table
+
+    time_bar = TIME_BAR if loss == "sigmoid" else TIME_BAR_MIXED
+    steps, peak, limit, again = (found[name] for name in ("step_ratio", "peak_gib", "limit", "rerun"))
+    gradient = found["gradient_difference"]["largest"]
+    rows = [
+        (
+            "times as fast, reference included",
+            str(found["time_ratio"]),
+            found["time_ratio"].ratio >= time_bar,
+            time_bar,
+        ),
+        ("peak memory, part of stock's", f"{peak['ratio']:.2f}", peak["ratio"] <= MEMORY_BAR, MEMORY_BAR),
+        (
+            "largest difference of a loss",
+            f"{found['loss_difference']:.1e}",
+            found["loss_difference"] <= LOSS_BAR,
+            LOSS_BAR,
+        ),
+        ("of a gradient, relative", f"{gradient:.1e}", gradient <= GRADIENT_BAR, GRADIENT_BAR),
+        (
+            "rerun: first step done after, s",
+            f"{again['first_step_done']:.1f}",
+            again["first_step_done"] <= RERUN_BAR,
+            RERUN_BAR,
+        ),
+    ]
+    table = Table("figure", "measured", "bar", "", title=f"Stage B and stock TRL, {loss} (95 % interval)")
+    for name, measured, reached, bar in rows:
+        table.add_row(name, measured, f"{bar:g}", "✓" if reached else "✗")
+    console = Console(highlight=False, markup=False)
+    console.print(table)
+    middle, low, high = steps.median, steps.percentile_10, steps.percentile_90
+    print(f"Each step    {middle:.2f} times as fast, in four of five {low:.2f} to {high:.2f}")
+    print(f"Memory       stock {peak['stock']:.2f} GiB, ours {peak['ours']:.2f} GiB")
+    print(f"Limit        {limit['ratio']:.2f} times by the count of tokens; {limit['reached']:.0%} of it reached")
+    if again["profile"]:
+        print("Our time     " + ", ".join(f"{name} {share:.0%}" for name, share in again["profile"].items()))
+
+
+if __name__ == "__main__":
+    run_script(main)
