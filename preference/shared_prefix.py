@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from preference.out_of_memory import is_out_of_memory
+
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
@@ -152,8 +154,8 @@ def largest_difference(model: Callable[..., Any], config: PreTrainedConfig, batc
     stock = model(**inputs, **options).log_probs
     try:
         shared = SharedPrefixModel(model, config)(**inputs, **options).log_probs
-    except torch.OutOfMemoryError:
-        raise
-    except (RuntimeError, TypeError, ValueError):  # a recurrent layer, say, that makes nothing of a 4-D mask
+    except (RuntimeError, TypeError, ValueError) as error:  # a recurrent layer, say, that makes nothing of a 4-D mask
+        if is_out_of_memory(error):
+            raise
         return math.inf
     return float((stock.float() - shared.float()).abs().max())

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tqdm import tqdm
 from trl import DPOTrainer
 
+from preference.micro_batches import MicroBatches
+from preference.out_of_memory import PairsAtOnce, is_out_of_memory
 from preference.pairs import packed_lengths
 from preference.shared_prefix import SharedPrefixModel, largest_difference, reason_not_to_share
+from utils.cli import RunError
 from utils.resumable_training import LengthGroupedOrder, WholeCheckpoints
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
     from preference.reference import LogProbs, ReferenceLogProbs
+
+T = TypeVar("T")
 
 # How far the log-prob of one token may be from the stock path's: packed rows go through other kernels, so the last
 # bits differ; a model that looks past the fork is off by whole units.
@@ -28,7 +33,8 @@ class PairsTrainer(WholeCheckpoints, DPOTrainer):
     """TRL's DPOTrainer on pairs that are token ids already: each note is run once, each reference read from disk.
 
     Its losses, metrics and reference pass are called as they are, with a model that packs pairs in place of the model;
-    ``unshared`` says why where that model cannot be used, None where it can.
+    ``unshared`` says why where that model cannot be used, None where it can. Where memory runs out, a step is undone
+    and done again with fewer pairs in the model at once; the batch stays as it was.
     """
 
     # As they are here, not as wide as the libraries declare them.
@@ -41,6 +47,8 @@ class PairsTrainer(WholeCheckpoints, DPOTrainer):
         self.checkpoints = checkpoints
         # Set here and not in the config, which would have TRL hash all weights and score the pairs while it is built.
         self.precompute_ref_logps = True
+        self.pairs_at_once = PairsAtOnce(tqdm.write)
+        self.at_once: int | None = None  # what the step that is running may use
         self.unshared = reason_not_to_share(self.model.config, max_length) or self._differing_from_stock()
 
     def _prepare_dataset(self, dataset: Dataset, *args: Any, **kwargs: Any) -> Dataset:
@@ -58,14 +66,77 @@ class PairsTrainer(WholeCheckpoints, DPOTrainer):
         return sorted(range(len(lengths)), key=lambda index: -lengths[index])
 
     def _compute_loss(self, model: Any, inputs: Any, return_outputs: bool) -> Any:
-        return super()._compute_loss(self.packing(model), inputs, return_outputs)
+        loss = super()._compute_loss(self.packing(model), inputs, return_outputs)
+        if not self.model.training:
+            # TRL averages over the entries of its list: with one for each pair, a short last batch counts for less.
+            for values in self._metrics["eval"].values():
+                values.extend(values[-1:] * (len(inputs["input_ids"]) // 2 - 1))
+        return loss
+
+    def training_step(self, model: Any, inputs: Any, *args: Any, **options: Any) -> Any:
+        stock = super().training_step
+        return self._within_memory("training", inputs, lambda: stock(model, inputs, *args, **options))
+
+    def prediction_step(self, model: Any, inputs: Any, *args: Any, **options: Any) -> Any:
+        stock = super().prediction_step
+        return self._within_memory("validation", inputs, lambda: stock(model, inputs, *args, **options))
 
     def compute_ref_log_probs(self, model: Any, inputs: Any) -> Any:
-        return super().compute_ref_log_probs(self.packing(model), inputs)
+        stock = super().compute_ref_log_probs
+        return self._within_memory("the reference pass", inputs, lambda: stock(self.packing(model), inputs))
 
     def packing(self, model: Any) -> Any:
-        """The model as the losses call it: packed pairs go in where it can take them."""
-        return model if self.unshared else SharedPrefixModel(model, self.model.config)
+        """The model as the losses call it: packed pairs go in where it can take them, so many as fit at once."""
+        packed = model if self.unshared else SharedPrefixModel(model, self.model.config)
+        return packed if self.at_once is None else MicroBatches(packed, self.at_once)
+
+    def _within_memory(self, role: str, inputs: Mapping[str, Any], step: Callable[[], T]) -> T:
+        """Do a step on one batch, with as many pairs at once as fit; one that runs out of memory leaves no trace."""
+        rows, length = inputs["input_ids"].shape
+
+        def attempt(at_once: int) -> T:
+            undo = self._undo_point()
+            self.at_once = at_once
+            try:
+                return step()
+            except (RuntimeError, MemoryError) as error:
+                if is_out_of_memory(error):
+                    undo()
+                    self._check_can_be_split(role, at_once)
+                raise
+            finally:
+                self.at_once = None
+
+        return self.pairs_at_once.run(role, rows // 2, length, attempt)
+
+    def _undo_point(self) -> Callable[[], None]:
+        """Take note of the gradients accumulated so far and of TRL's figures; returns what brings them back."""
+        gradients = {p: p.grad.clone() for p in self.model.parameters() if p.grad is not None}
+        tokens = self._total_train_tokens
+        entries = {mode: {name: len(values) for name, values in of.items()} for mode, of in self._metrics.items()}
+
+        def undo() -> None:
+            for parameter in self.model.parameters():
+                parameter.grad = gradients.get(parameter)
+            self._total_train_tokens = tokens
+            for mode, of in self._metrics.items():
+                for name, values in of.items():
+                    del values[entries[mode].get(name, 0) :]
+
+        return undo
+
+    def _check_can_be_split(self, role: str, pairs: int) -> None:
+        """Raise RunError where fewer pairs at once would not make the same step."""
+        reason = None
+        if role == "training" and self.args.world_size > 1:
+            reason = "the other processes are waiting for the gradients of this batch"
+        elif self.aux_loss_enabled:
+            reason = "the model's experts are balanced over the tokens of a batch"
+        if reason and pairs > 1:
+            raise RunError(
+                f"out of memory in {role} with {pairs} pairs at once, and {reason}, so it cannot be split; take a "
+                "smaller --batch_size with more --gradient_accumulation_steps"
+            )
 
     def add_reference(self, reference: ReferenceLogProbs) -> None:
         """Read the reference's log-probs of all pairs, and compute those that are not there. The model must be as it
@@ -96,11 +167,17 @@ class PairsTrainer(WholeCheckpoints, DPOTrainer):
     def _differing_from_stock(self) -> str | None:
         """Compare both paths on the first pairs, before anything depends on it."""
         rows = [self.train_dataset[index] for index in range(min(2, len(self.train_dataset)))]
-        batch = self._prepare_inputs(self.data_collator(rows))
+
+        def compare(at_once: int) -> float:
+            parts = [rows[start : start + at_once] for start in range(0, len(rows), at_once)]
+            batches = [self._prepare_inputs(self.data_collator(part)) for part in parts]
+            return max(largest_difference(self.model, self.model.config, batch) for batch in batches)
+
         was_training = self.model.training
         self.model.eval()
         with self.accelerator.autocast():
-            difference = largest_difference(self.model, self.model.config, batch)
+            length = max(packed_lengths(self.train_dataset.select(range(len(rows)))))
+            difference = self.pairs_at_once.run("the self-check", len(rows), length, compare)
         self.model.train(was_training)
         allowed = SELF_CHECK["half" if self.args.bf16 or self.args.fp16 else "fp32"]
         return None if difference <= allowed else f"packed pairs give other log-probs (by up to {difference:.2g})"

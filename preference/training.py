@@ -94,7 +94,7 @@ def build_trainer(
     keep_trainable_fp32(trainer.model, original)
     # int8 rounds activations as well, by what else is in the batch.
     rounded = flags["bf16"] or flags["fp16"] or getattr(policy.model, "is_loaded_in_8bit", False)
-    use_progress_line(trainer)
+    use_progress_line(trainer, unit="pairs")
     for callback in (
         MetricsJournal(run.path / METRICS),
         ReferenceCheck(TOLERANCE["half" if rounded else "fp32"]),

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
+import time
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from transformers import TrainerCallback, TrainerState
 from transformers.trainer_callback import ProgressCallback
 
 from utils.files import append_journal, open_journal, read_journal
 from utils.records import write_jsonl
+
+if TYPE_CHECKING:
+    import torch
 
 Logs: TypeAlias = dict[str, Any]  # what a trainer logs at a step
 
@@ -25,8 +30,26 @@ SHOWN: Mapping[str, str] = {
 }
 
 
+TIMED_STEPS = 20  # speed is the mean over so many: one step's depends on how long its rows are
+
+
 class ProgressLine(ProgressCallback):
-    """The stock bar with the last logged figures behind it; a loss that is no number is said at once."""
+    """The stock bar, which has the time left, with the last logged figures, speed and memory behind it; a loss that is
+    no number is said at once. ``unit`` is what the rows of a batch are called.
+    """
+
+    def __init__(self, unit: str = "rows") -> None:
+        super().__init__()
+        self.unit = unit
+        self.began = 0.0
+        self.seconds: deque[float] = deque(maxlen=TIMED_STEPS)
+
+    def on_step_begin(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
+        self.began = time.monotonic()
+
+    def on_step_end(self, args: Any, state: TrainerState, control: Any, **options: Any) -> None:
+        super().on_step_end(args, state, control, **options)
+        self.seconds.append(time.monotonic() - self.began)
 
     def on_log(self, args: Any, state: TrainerState, control: Any, logs: Logs | None = None, **_: Any) -> None:
         if not state.is_world_process_zero or self.training_bar is None or not logs:
@@ -34,8 +57,14 @@ class ProgressLine(ProgressCallback):
         figures = {name: float(logs[key]) for key, name in SHOWN.items() if key in logs}
         if not all(math.isfinite(value) for value in figures.values()):
             self.training_bar.write(f"warning: step {state.global_step}: a figure is not finite: {figures}")
-        if figures:
-            self.training_bar.set_postfix({name: f"{value:.4g}" for name, value in figures.items()})
+        if not figures:
+            return
+        shown = {name: f"{value:.4g}" for name, value in figures.items()}
+        if "loss" in figures and self.seconds:
+            rows = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
+            shown[f"{self.unit}/s"] = f"{rows * len(self.seconds) / sum(self.seconds):.3g}"
+            shown["memory"] = f"{memory_in_use(args.device) / 1e9:.1f} GB"
+        self.training_bar.set_postfix(shown)
 
 
 class MetricsJournal(TrainerCallback):
@@ -56,13 +85,24 @@ class MetricsJournal(TrainerCallback):
                 append_journal(file, {"step": state.global_step, "epoch": state.epoch, **logs})
 
 
-def use_progress_line(trainer: Any) -> None:
-    """Replace a trainer's own progress callbacks."""
+def use_progress_line(trainer: Any, unit: str = "rows") -> None:
+    """Replace a trainer's own progress callbacks. ``unit`` is what the rows of a batch are called."""
     from transformers.trainer_callback import PrinterCallback
 
     trainer.remove_callback(ProgressCallback)
     trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(ProgressLine)
+    trainer.add_callback(ProgressLine(unit))
+
+
+def memory_in_use(device: torch.device) -> int:
+    """Bytes: on a CUDA card the most that tensors have taken so far, elsewhere what the process has in RAM now."""
+    if device.type == "cuda":
+        import torch
+
+        return torch.cuda.max_memory_allocated(device)
+    import psutil
+
+    return int(psutil.Process().memory_info().rss)
 
 
 def in_words(seconds: float) -> str:
