@@ -11,6 +11,7 @@ from benchmarks import dpo_speed
 from benchmarks.dpo_figures import (
     PairLengths,
     Parameters,
+    Ratio,
     Spread,
     category,
     gradient_difference,
@@ -120,6 +121,19 @@ def test_two_arms_are_compared_end_to_end_reference_included():
     assert found["limit"]["tokens"] == {"stock": 58, "ours": 34}
     assert found["limit"]["tokens_with_padding"] == {"stock": 60, "ours": 36}
     assert [step["ours_loss"] for step in found["steps"]] == [0.7, 0.61]
+
+
+def test_a_figure_passes_on_the_right_side_of_its_bar():
+    found = {
+        "time_ratio": Ratio(3.2, 3.0, 3.4),
+        "peak_gib": {"ratio": 0.5},
+        "loss_difference": 2e-3,
+        "gradient_difference": {"largest": 1e-5},
+        "rerun": {"first_step_done": 15.1},
+    }
+    assert [bar.reached for bar in dpo_speed.bars("sigmoid", found)] == [False, True, False, True, False]
+    assert [bar.reached for bar in dpo_speed.bars("sigmoid sft", found)] == [True, True, False, True, False]
+    assert dpo_speed.bars("sigmoid", found)[0].measured == "3.20 [3.00 to 3.40]"
 
 
 def fail(connection, folder):
