@@ -39,8 +39,10 @@ LOSSES = (
     *("sigmoid", "sft", "apo_zero", "apo_down", "hinge", "ipo", "robust", "exo_pair", "nca_pair", "bco_pair"),
     *("sppo_hard", "aot", "aot_unpaired", "discopop", "sigmoid_norm"),
 )
-# What does not decide a run's figures up to a step, so that the same command with other values goes on with it.
-NOT_DECIDING = ("num_epochs", "output_dir", "reference_dir", "force", "dry_run")
+# What decides nothing about a run's figures, only where they are kept and how they are shown.
+ASIDE = ("output_dir", "reference_dir", "force", "dry_run", "list_runs", "merge", "report_to")
+# What does not decide them up to a step, so that the same command with other values goes on with the run.
+NOT_DECIDING = ("num_epochs", *ASIDE)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -94,7 +96,13 @@ def build_parser() -> argparse.ArgumentParser:
     quantized = hardware.add_mutually_exclusive_group()
     quantized.add_argument("--load_in_4bit", action="store_true", help="quantize the frozen weights to NF4")
     quantized.add_argument("--load_in_8bit", action="store_true", help="quantize the frozen weights to int8")
-    parser.add_argument("--dry_run", action="store_true", help="print checklist, plan and a rough time, and stop")
+    outcome = parser.add_argument_group("what is shown and left behind")
+    outcome.add_argument("--merge", action="store_true", help="final_model is one plain model, not adapter and base")
+    outcome.add_argument(
+        "--report_to", default="none", choices=("none", "tensorboard"), help="log to the run's folder for TensorBoard"
+    )
+    outcome.add_argument("--list_runs", action="store_true", help="print the runs in --output_dir, and stop")
+    outcome.add_argument("--dry_run", action="store_true", help="print checklist, plan and a rough time, and stop")
     return parser
 
 
@@ -103,12 +111,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = build_parser()
     args = parser.parse_args(argv)
     words = sys.argv[1:] if argv is None else argv
+    if args.list_runs:
+        from preference.runs_table import print_runs
+
+        print_runs(from_here_or_project(args.output_dir), aside=ASIDE)
+        return EXIT_OK
     if args.dry_run:
         from preference.checklist import dry_run
 
         return dry_run(args, words)
 
     # ------------------------------------------------------------------ check the input before anything heavy
+    from preference.final_model import save_final_model, show_final_model
     from preference.guards import check_options
     from preference.pairs import encode_pairs, read_pairs
     from preference.runs import CURVES, FINAL_MODEL, METRICS, RunFolder
@@ -129,12 +143,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     shown = RunRecord(args.output_dir, __file__, args, parser, inputs)
     run = RunFolder(args.output_dir, run_name(args, shown.identity(*NOT_DECIDING)))
     record = shown.at(run.path)
-    if run.final_model.is_dir() and record.is_finished():
-        if not (shown.is_finished() and final_model.is_dir()):
-            run.publish()
-            print(f"✓ Stage B: {run.path} holds this run; its model is {final_model} again.")
-        else:
+    if run.final_model.is_dir() and record.is_finished(*ASIDE):
+        if shown.is_finished(*ASIDE) and run.is_shown(args.merge):
             print(f"✓ Stage B: {final_model} is there already, from the same arguments and inputs; nothing to do.")
+        else:
+            show_final_model(run, args.merge)
+            print(f"✓ Stage B: {run.path} holds this run; its model is now {final_model}.")
         print_next(final_model)
         return EXIT_OK
     make_output_dir(args.output_dir)
@@ -144,7 +158,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # -------------------------------------------------------------- policy, reference, pairs
         from preference.curves import draw_curves
         from preference.expected_time import expected_seconds
-        from preference.policy import build_policy, save_final_model
+        from preference.policy import build_policy
         from preference.preflight import check_memory
         from preference.reference import ReferenceLogProbs, reference_id
         from preference.training import build_trainer, final_figures
@@ -185,7 +199,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         trainer.add_reference(reference)
         known = len(train) + len(val) - reference.computed
         print(f"Reference    {known} pairs read from {reference.folder}, {reference.computed} computed", flush=True)
-        record.open()
+        run.begin(record)
         with saved_before_stopping(trainer, after_evaluation=True):
             trainer.train(resume_from_checkpoint=str(state) if state else None)
         seconds = time.monotonic() - start
@@ -195,8 +209,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         else:
             save_final_model(trainer.model, tokenizer, checkpoint, run.final_model)
         draw_curves(trainer.state.log_history, run.path / CURVES)
-        record.finish({**figures, "train_pairs": len(train), "val_pairs": len(val), "seconds": round(seconds, 1)})
-        run.publish()
+        counts = {"train_pairs": len(train), "val_pairs": len(val), "seconds": round(seconds, 1)}
+        left_out = {"train": train.left_out, "val": val.left_out}
+        record.finish({**figures, **counts, "left_out": left_out, "run": run.name})
+        del trainer, policy  # --merge needs their memory
+        show_final_model(run, args.merge)
 
     # ------------------------------------------------------------------ what happened, where it is, what comes next
     print(f"✓ Stage B: {len(train)} pairs, {args.num_epochs:g} epochs in {in_words(seconds)}")

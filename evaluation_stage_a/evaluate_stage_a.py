@@ -14,7 +14,7 @@ import argparse
 import io
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from utils.models import Checkpoint
+    from utils.statistics import Rate
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -59,6 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from evaluation_stage_a.examples import read_examples
     from utils.files import make_output_dir, write_json
     from utils.models import choose_device, find_checkpoint
+    from utils.rates import EVALUATED_RUN, add_rate, run_behind
     from utils.run_record import RunRecord
 
     test_path = from_here_or_project(args.test_data)
@@ -69,11 +71,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     earlier = read_results(args.compare_with) if args.compare_with else None
     record = RunRecord(args.output_dir, __file__, args, parser, {"test_data": test_path, **checkpoint.folders})
+    run = run_behind(args.model_path)
     make_output_dir(args.output_dir)
 
     # ------------------------------------------------------------------ generate and score
     from evaluation_stage_a.report import before_and_after, one_model
     from evaluation_stage_a.screening import score_all
+    from evaluation_stage_a.set_aside import REPORT, STATISTICS, keep_apart
     from utils.records import write_csv
 
     print(f"Summaries    {len(examples)} notes of {test_path}, by {args.model_path} on {device}", flush=True)
@@ -89,17 +93,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         table = before_and_after(figures["comparison"])
 
     # ------------------------------------------------------------------ write, show, say what comes next
-    results_csv = args.output_dir / RESULTS_CSV
+    results_csv, statistics, report = (args.output_dir / name for name in (RESULTS_CSV, STATISTICS, REPORT))
+    for line in keep_apart(args.output_dir, {"arguments": record.arguments, "inputs": record.inputs}):
+        print(f"Set aside    {line}")
     record.open()
     cells = results.astype(object).where(results.notna(), None)  # an empty cell, not "nan"
     write_csv(results_csv, list(results.columns), cells.to_dict("records"))
-    write_json(args.output_dir / "evaluation_statistics.json", as_json(figures))
-    write_report(args.output_dir / "evaluation_report.txt", table)
-    record.finish({"summaries": len(results), "reused": reused})
+    write_json(statistics, as_json(figures))
+    write_report(report, table)
+    record.finish({"summaries": len(results), "reused": reused, EVALUATED_RUN: run})
+    for kind, rate in automatic_rates(figures).items():
+        add_rate(args.output_dir, step=3, kind=kind, rate=rate)
     show(table)
     print(f"✓ Results      {results_csv}")
-    print(f"  Statistics   {args.output_dir / 'evaluation_statistics.json'}")
-    print(f"  Report       {args.output_dir / 'evaluation_report.txt'}")
+    print(f"  Statistics   {statistics}")
+    print(f"  Report       {report}")
     print(f'Next: python manual_assessment_tool.py --results_csv "{results_csv}"')
     return EXIT_OK
 
@@ -129,6 +137,12 @@ def generate_summaries(
     model_id = f"{weights or checkpoint.base}: {precision}"
     journal = args.output_dir / "generated.journal.jsonl"
     return generate_all(load, tokenizer, prompts, settings, args.batch_size, journal, model_id)
+
+
+def automatic_rates(figures: Mapping[str, Any]) -> dict[str, Rate]:
+    """The rates of summaries with an error that need no person, by who found them."""
+    rates = {"screen": figures["screened_hallucination_rate"]}
+    return {**rates, "oracle": figures["oracle"]["hallucination_rate"]} if "oracle" in figures else rates
 
 
 def show(table: RenderableType) -> None:

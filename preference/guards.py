@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from importlib.util import find_spec
 
 from utils.cli import UserError
 
@@ -26,6 +27,8 @@ def check_options(args: argparse.Namespace) -> list[str]:
         warnings.append(f"--learning_rate {args.learning_rate:g} is high for Stage B: read some summaries afterwards")
     if not BETA[0] <= args.beta <= BETA[1]:
         warnings.append(f"--beta {args.beta:g} is outside the usual {BETA[0]:g} to {BETA[1]:g}")
+    if args.report_to == "tensorboard" and find_spec("tensorboard") is None:
+        raise UserError("--report_to tensorboard: TensorBoard is not installed; pip install tensorboard")
     if args.loss_weights and len(args.loss_weights) != len(args.loss_type):
         raise UserError(f"--loss_weights needs a number for each of --loss_type {' '.join(args.loss_type)}")
     return warnings

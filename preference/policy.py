@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils.cli import UserError
-from utils.files import atomic_folder
-from utils.models import Checkpoint, all_linear_lora, load_model, save_adapter, save_full_model
+from utils.models import Checkpoint, all_linear_lora, load_model
 
 if TYPE_CHECKING:
     import torch
     from peft import LoraConfig
-    from transformers import PreTrainedTokenizerBase
 
 
 @dataclass(frozen=True)
@@ -66,16 +63,3 @@ def keep_trainable_fp32(model: Any, original: Mapping[str, torch.Tensor]) -> Non
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             parameter.data = original.get(name, parameter.data).float()
-
-
-def save_final_model(model: Any, tokenizer: PreTrainedTokenizerBase, checkpoint: Checkpoint, final_model: Path) -> None:
-    """Save the trained adapter, or all weights, and the tokenizer as a folder that loads by its path alone.
-
-    It is replaced as a whole. Raises RunError where there is no room.
-    """
-    with atomic_folder(final_model) as folder:
-        if hasattr(model, "peft_config"):
-            save_adapter(model, folder, checkpoint.base)
-        else:
-            save_full_model(model, folder)
-        tokenizer.save_pretrained(folder)

@@ -10,15 +10,18 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from utils.files import copy_folder
-from utils.run_record import RUN_RECORD
+from utils.files import copy_folder, read_journal, write_json
+from utils.rates import MODELS, RATES, RUN
+from utils.run_record import RUN_RECORD, RunRecord, read_record
 
-FINAL_MODEL = "final_model"
+FINAL_MODEL, MERGED_MODEL = MODELS
 METRICS, CURVES = "metrics.jsonl", "training_curves.png"
-RATES = "rates.jsonl"  # what step 3 and step 4 found of a run's model, a line for each evaluation
+STARTED = "started.json"  # arguments and inputs of a run that has begun, complete or not
+ADAPTER = "adapter_config.json"  # in a model's folder: it is an adapter, and names its base
 
 
 @dataclass(frozen=True)
@@ -44,17 +47,35 @@ class RunFolder:
         return self.path / FINAL_MODEL
 
     @property
+    def merged_model(self) -> Path:
+        """The same, an adapter merged into its base; there once somebody has asked for it."""
+        return self.path / MERGED_MODEL
+
+    @property
     def best_model(self) -> Path:
         """The model with the lowest validation loss so far."""
         return self.path / "best_model"
 
-    def publish(self) -> None:
+    def begin(self, record: RunRecord) -> None:
+        """Note what the run is made of, and take away what was made from the model that it is about to replace."""
+        started = datetime.now(UTC).isoformat(timespec="seconds")
+        write_json(self.path / STARTED, {"started": started, "arguments": record.arguments, "inputs": record.inputs})
+        shutil.rmtree(self.merged_model, ignore_errors=True)
+        record.open()
+
+    def is_shown(self, merged: bool) -> bool:
+        """Whether the model at the top of the output folder has the form asked for, if it is this run's."""
+        shown = self.output_dir / FINAL_MODEL
+        as_adapter = (self.final_model / ADAPTER).is_file() and not merged
+        return shown.is_dir() and (shown / ADAPTER).is_file() == as_adapter
+
+    def show(self, model: Path) -> None:
         """Show this run's model and figures at the top of the output folder; the model of another run stays in its own.
 
         The record goes first and comes last: it is there exactly when all that it stands beside belongs to it.
         """
         (self.output_dir / RUN_RECORD).unlink(missing_ok=True)
-        copy_folder(self.final_model, self.output_dir / FINAL_MODEL)
+        copy_folder(model, self.output_dir / FINAL_MODEL)
         for name in (METRICS, CURVES, RUN_RECORD):
             if (self.path / name).is_file():
                 fresh = self.output_dir / f".{name}.new"
@@ -63,26 +84,46 @@ class RunFolder:
 
 
 def all_runs(output_dir: Path) -> list[dict[str, Any]]:
-    """The records of the complete runs, the oldest first, each with its name and the rates found later."""
+    """Every run, the oldest first: its record, or what is known of one that is not ``complete``.
+
+    Each with its ``name``, the ``rates`` found of its model in its present state, the last ``epoch`` it has logged, and
+    whether it is ``shown`` at the top of the output folder.
+    """
+    shown = read_record(output_dir).get("results", {}).get(RUN)
     found = []
-    for record in output_dir.glob(f"runs/*/{RUN_RECORD}"):
-        try:
-            run = json.loads(record.read_text("utf-8"))
-        except (OSError, ValueError):
+    for folder in output_dir.glob("runs/*"):
+        record = read_record(folder)
+        run = {"results": {}, **_read_started(folder), **record, "name": folder.name, "complete": bool(record)}
+        if "arguments" not in run:
             continue
-        rates = [json.loads(line) for line in _lines(record.with_name(RATES))]
-        found.append({**run, "name": record.parent.name, "rates": rates})
-    return sorted(found, key=lambda run: str(run["finished"]))
+        epochs = run["arguments"]["num_epochs"]["value"]
+        run["rates"] = [line for line in read_journal(folder / RATES) if line["num_epochs"] == epochs]
+        run["epoch"] = max((line["epoch"] for line in read_journal(folder / METRICS)), default=0.0)
+        run["shown"] = folder.name == shown
+        found.append(run)
+    return sorted(found, key=lambda run: str(run.get("finished") or run["started"]))
 
 
 def differing_arguments(runs: Sequence[Mapping[str, Any]]) -> list[str]:
     """The names of the arguments in which these runs differ, so that a table need not show the others."""
+    return _differing([{name: argument["value"] for name, argument in run["arguments"].items()} for run in runs])
+
+
+def differing_inputs(runs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The names of the inputs whose content differs: the same path may have held other pairs."""
+    return _differing([{name: entry["sha256"] for name, entry in run["inputs"].items()} for run in runs])
+
+
+def _differing(runs: Sequence[Mapping[str, Any]]) -> list[str]:
     values: dict[str, set[str]] = {}
     for run in runs:
-        for name, argument in run["arguments"].items():
-            values.setdefault(name, set()).add(json.dumps(argument["value"]))
+        for name, value in run.items():
+            values.setdefault(name, set()).add(json.dumps(value))
     return sorted(name for name, seen in values.items() if len(seen) > 1)
 
 
-def _lines(path: Path) -> list[str]:
-    return path.read_text("utf-8").splitlines() if path.is_file() else []
+def _read_started(folder: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads((folder / STARTED).read_text("utf-8")))
+    except (OSError, ValueError):
+        return {}

@@ -23,9 +23,10 @@ from utils.trainer_progress import MetricsJournal, use_progress_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
     from typing import Any
 
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase, TrainerCallback
 
     from preference.pairs import EncodedPairs
 
@@ -104,7 +105,18 @@ def build_trainer(
         SaveByTheClock(each_epoch=True),
     ):
         trainer.add_callback(callback)
+    if args.report_to == "tensorboard":
+        trainer.add_callback(log_for_tensorboard(run.path / "tensorboard"))
     return trainer
+
+
+def log_for_tensorboard(folder: Path) -> TrainerCallback:
+    """Have all figures written into ``folder``; the stock callback would name one after this machine and the time."""
+    from transformers.integrations import TensorBoardCallback
+
+    callback = TensorBoardCallback()
+    callback.logging_dir = str(folder)
+    return callback
 
 
 def final_figures(log: list[dict[str, float]]) -> dict[str, float]:

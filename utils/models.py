@@ -191,19 +191,25 @@ def load_tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:
 
 
 def load_model(
-    checkpoint: Checkpoint, device: torch.device, *, quantization: str | None = None, trainable: bool = False
+    checkpoint: Checkpoint,
+    device: torch.device,
+    *,
+    quantization: str | None = None,
+    trainable: bool = False,
+    dtype: torch.dtype | str | None = None,
 ) -> PreTrainedModel:
     """Load a checkpoint onto ``device``: the full model, or a PeftModel of base and adapter. Raises UserError.
 
     ``trainable`` leaves the adapter's weights trainable (in fp32, whatever they were stored in). ``quantization``, of
     the base, is ``4bit`` (NF4 with double quantization, Dettmers et al., arXiv 2305.14314) or ``8bit`` (LLM.int8(),
-    arXiv 2208.07339). Weights are read from safetensors only, and a model's own code is never run.
+    arXiv 2208.07339). ``dtype`` is :func:`choose_dtype`'s where it is not given; ``auto`` is that of the files.
+    Weights are read from safetensors only, and a model's own code is never run.
     """
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # "Loading weights" is over before it can be read
-    options: dict[str, Any] = {"dtype": choose_dtype(device), "device_map": {"": device}}
+    options: dict[str, Any] = {"dtype": dtype or choose_dtype(device), "device_map": {"": device}}
     if quantization:
         options["quantization_config"] = quantization_config(quantization, device)
     with loading(checkpoint):
