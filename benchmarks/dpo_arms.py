@@ -16,16 +16,18 @@ from safetensors.torch import save_file
 from transformers import PreTrainedTokenizerBase, TrainerCallback, TrainerState, set_seed
 from trl import DPOConfig, DPOTrainer
 
-from benchmarks.dpo_figures import GRADIENTS, PROFILE_FILE, PairLengths, Parameters, profile_shares
+from benchmarks.dpo_figures import GRADIENTS, PROFILE_FILE, Parameters, profile_shares
 from benchmarks.turns import LAST, Turns
 from preference.expected_time import expected_seconds
+from preference.memory import pair_sizes
 from preference.pairs import EncodedPairs, encode_pairs, packed_lengths, read_pairs
 from preference.policy import Policy, build_policy
+from preference.preflight import Preflight
 from preference.reference import ReferenceLogProbs
 from preference.runs import RunFolder
 from preference.training import WARMUP_STEPS, build_trainer
 from utils.files import make_output_dir, write_json
-from utils.models import autocast_flags, choose_device, find_checkpoint, load_tokenizer
+from utils.models import Checkpoint, autocast_flags, choose_device, find_checkpoint, load_tokenizer
 from utils.resumable_training import LengthGroupedOrder
 from utils.trainer_progress import Logs
 
@@ -42,7 +44,7 @@ class StockTrainer(DPOTrainer):
 
 def run_stock(args: argparse.Namespace, turns: Turns) -> None:
     """TRL as its user runs it: LoRA on all linear layers of the SFT model, both rows of each pair, no precomputing."""
-    tokenizer, pairs, policy = load(args)
+    _, tokenizer, pairs, policy = load(args)
     turns.done("load")
     set_seed(args.seed)
     config = DPOConfig(
@@ -73,8 +75,16 @@ def run_stock(args: argparse.Namespace, turns: Turns) -> None:
 
 def run_ours(args: argparse.Namespace, turns: Turns, profiled_steps: int = 0) -> None:
     """Step 2 as stage_b_dpo_training.py runs it, checkpoints included, without the validation after each epoch."""
-    tokenizer, pairs, policy = load(args)
-    turns.done("load", parameters=count_parameters(policy.model))
+    checkpoint, tokenizer, pairs, policy = load(args)
+    sizes = pair_sizes(pairs.dataset)
+    predicted = Preflight.of(args, checkpoint, policy.model.device, sizes).memory()
+    turns.done(
+        "load",
+        pairs=sizes,
+        parameters=count_parameters(policy.model),
+        predicted_bytes=predicted.total,
+        prediction=str(predicted),
+    )
     run = RunFolder(args.output_dir, "run")
     make_output_dir(run.checkpoints)
     trainer = build_trainer(policy, tokenizer, pairs, pairs, args, run, save_best=lambda model: None)
@@ -84,7 +94,6 @@ def run_ours(args: argparse.Namespace, turns: Turns, profiled_steps: int = 0) ->
     turns.done(
         "build",
         unshared=trainer.unshared,
-        pairs=pair_lengths(pairs),
         batches=list(batches(order, args.batch_size, round(args.num_epochs))),
     )
     turns.done("estimate", expected_seconds=expected_seconds(trainer, reference))
@@ -95,12 +104,13 @@ def run_ours(args: argparse.Namespace, turns: Turns, profiled_steps: int = 0) ->
     train(trainer, turns, args.output_dir)
 
 
-def load(args: argparse.Namespace) -> tuple[PreTrainedTokenizerBase, EncodedPairs, Policy]:
-    """Tokenizer, token ids of the pairs, and the model to train."""
+def load(args: argparse.Namespace) -> tuple[Checkpoint, PreTrainedTokenizerBase, EncodedPairs, Policy]:
+    """The SFT checkpoint, its tokenizer, token ids of the pairs, and the model to train."""
     checkpoint = find_checkpoint(args.sft_model_path, "--sft_model_path", "python models/train_stage_a.py")
     tokenizer = load_tokenizer(checkpoint)
     pairs = encode_pairs(tokenizer, read_pairs(Path(args.train_data_path), None, args.seed), args.max_length)
-    return tokenizer, pairs, build_policy(checkpoint, choose_device(args.device), args.lora_r, quantization=None)
+    policy = build_policy(checkpoint, choose_device(args.device), args.lora_r, quantization=None)
+    return checkpoint, tokenizer, pairs, policy
 
 
 def train(trainer: Any, turns: Turns, folder: Path) -> None:
@@ -164,13 +174,6 @@ def batches(order: LengthGroupedOrder, size: int, epochs: int) -> Iterator[list[
         order.set_epoch(epoch)
         rows = list(order)
         yield from (rows[start : start + size] for start in range(0, len(rows), size))
-
-
-def pair_lengths(pairs: EncodedPairs) -> list[PairLengths]:
-    """How long each pair is."""
-    columns = (map(len, pairs.dataset[name]) for name in ("prompt_ids", "chosen_ids", "rejected_ids"))
-    trie = (packed - 1 for packed in packed_lengths(pairs.dataset))  # without the token that packing repeats
-    return [PairLengths(*lengths) for lengths in zip(*columns, trie, strict=True)]
 
 
 def count_parameters(model: Any) -> Parameters:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from preference.memory import GB, PairSize
 from utils.cli import RunError
 
 if TYPE_CHECKING:
@@ -47,30 +48,6 @@ class Spread(NamedTuple):
     percentile_10: float
     median: float
     percentile_90: float
-
-
-class PairLengths(NamedTuple):
-    """Tokens of one pair; ``trie`` counts the note once, and what chosen and rejected both begin with once."""
-
-    prompt: int
-    chosen: int
-    rejected: int
-    trie: int
-
-    @property
-    def stock(self) -> int:
-        """Tokens of the two rows that stock TRL runs: the note twice."""
-        return 2 * self.prompt + self.chosen + self.rejected
-
-    @property
-    def longer_row(self) -> int:
-        """Tokens of the longer of the two rows."""
-        return self.prompt + max(self.chosen, self.rejected)
-
-    @property
-    def scored(self) -> int:
-        """Tokens of the summaries, which have a label each."""
-        return self.trie - self.prompt
 
 
 class Parameters(NamedTuple):
@@ -130,16 +107,25 @@ def gradient_difference(stock: Mapping[str, np.ndarray], ours: Mapping[str, np.n
     return max((relative(name), name) for name in stock)
 
 
-def operations(pairs: Iterable[PairLengths], epochs: int, weights: Parameters) -> tuple[float, float]:
+def stock_tokens(pair: PairSize) -> int:
+    """Of the two rows that stock TRL runs: the note twice."""
+    return 2 * pair.prompt + pair.chosen + pair.rejected
+
+
+def trie_tokens(pair: PairSize) -> int:
+    """Each different token once: the note, what chosen and rejected begin with, and the rest of both."""
+    return pair.packed - 1  # packing repeats the one after which they part
+
+
+def operations(pairs: Sequence[PairSize], epochs: int, weights: Parameters) -> tuple[float, float]:
     """Floating-point operations of stock and of ours, reference included, at the least.
 
     Stock runs the reference beside the policy in every epoch and scores every token of both rows; ours runs the
     reference once and scores each token of the summaries once. Real tokens, no padding; attention's own products,
     which grow with the square of the length, and LoRA's are left out.
     """
-    stock = trie = scored = 0
-    for pair in pairs:
-        stock, trie, scored = stock + pair.stock, trie + pair.trie, scored + pair.scored
+    stock, trie = sum(map(stock_tokens, pairs)), sum(map(trie_tokens, pairs))
+    scored = trie - sum(pair.prompt for pair in pairs)
     of_stock = epochs * stock * ((FORWARD + STEP) * weights.body + (FORWARD + HEAD_STEP) * weights.head)
     of_ours = trie * (FORWARD + epochs * STEP) * weights.body + scored * (FORWARD + epochs * HEAD_STEP) * weights.head
     return float(of_stock), float(of_ours)
@@ -178,26 +164,35 @@ def side_by_side(turns: Sequence[tuple[Report, Report]], epochs: int, seed: int)
         return ratio_of_sums(taken[0], taken[1], once[0], once[1], seed)
 
     known = {name: value for report in ours for name, value in report.items()}
-    pairs = [PairLengths(*lengths) for lengths in known["pairs"]]
+    pairs = [PairSize(*sizes) for sizes in known["pairs"]]
     weights = Parameters(*known["parameters"])
     of_stock, of_ours = operations(pairs, epochs, weights)
     end_to_end = ratio(("reference", "end"))
-    peak = [max(report["peak_bytes"] for report in arm) / 2**30 for arm in (stock, ours)]
+    peak = [max(report["peak_bytes"] for report in arm) / GB for arm in (stock, ours)]
     return {
         "time_ratio": end_to_end,
         "time_ratio_from_the_loaded_model": ratio(("build", "estimate", "reference", "end")),
         "step_ratio": spread_of_ratios(*taken),
-        "peak_gib": {"stock": peak[0], "ours": peak[1], "ratio": peak[1] / peak[0]},
+        "peak_gb": {
+            "stock": peak[0],
+            "ours": peak[1],
+            "ratio": peak[1] / peak[0],
+            "ours_predicted": known["predicted_bytes"] / GB,
+            "prediction_off_by": abs(known["predicted_bytes"] / GB / peak[1] - 1),
+        },
         "loss_difference": largest_difference(steps, "loss"),
         "margin_difference": largest_difference(steps, "margin"),
         "limit": {
             "ratio": of_stock / of_ours,
             "reached": end_to_end.ratio / (of_stock / of_ours),
             "operations": {"stock": of_stock, "ours": of_ours},
-            "tokens": {"stock": epochs * sum(p.stock for p in pairs), "ours": epochs * sum(p.trie for p in pairs)},
+            "tokens": {
+                "stock": epochs * sum(map(stock_tokens, pairs)),
+                "ours": epochs * sum(map(trie_tokens, pairs)),
+            },
             "tokens_with_padding": {
-                "stock": 2 * padded_tokens([p.longer_row for p in pairs], known["batches"]),
-                "ours": padded_tokens([p.trie + 1 for p in pairs], known["batches"]),
+                "stock": 2 * padded_tokens([pair.longer for pair in pairs], known["batches"]),
+                "ours": padded_tokens([pair.packed for pair in pairs], known["batches"]),
             },
         },
         "pairs": len(pairs),

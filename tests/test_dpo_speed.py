@@ -9,7 +9,6 @@ import pytest
 
 from benchmarks import dpo_speed
 from benchmarks.dpo_figures import (
-    PairLengths,
     Parameters,
     Ratio,
     Spread,
@@ -21,17 +20,20 @@ from benchmarks.dpo_figures import (
     ratio_of_sums,
     side_by_side,
     spread_of_ratios,
+    stock_tokens,
+    trie_tokens,
 )
 from benchmarks.turns import Turns, Worker
+from preference.memory import PairSize
 from tests.tiny import write_pairs
 from utils.cli import RunError
 
-# A note of 10 tokens, summaries of 4 and 5, the first 2 of them shared: 10 + 4 + 5 - 2 in the trie.
-PAIR = PairLengths(prompt=10, chosen=4, rejected=5, trie=17)
+# A note of 10 tokens, summaries of 4 and 5, the first 2 of them shared: 10 + 4 + 5 - 2 in the trie, one repeated.
+PAIR = PairSize(prompt=10, chosen=4, rejected=5, packed=18)
 
 
 def test_the_limit_counts_tokens_as_the_formula_does():
-    assert (PAIR.stock, PAIR.scored, PAIR.longer_row) == (29, 7, 15)
+    assert (stock_tokens(PAIR), trie_tokens(PAIR)) == (29, 17)
     # Body alone, N = 1, k = 4: stock E (k + 2) 2(P + C), ours (2 + k E) (P + 2C - s).
     assert operations([PAIR], 2, Parameters(body=1, head=0)) == (2 * 6 * 29, (2 + 4 * 2) * 17)
     # Head alone: stock scores every token, reference and policy, in each epoch; ours the summaries', reference once.
@@ -104,17 +106,19 @@ def reports(seconds, losses, peak, **build):
         {**report, "phase": "step", "seconds": spent, "loss": loss, "margin": 0.0}
         for spent, loss in zip(seconds, losses, strict=True)
     ]
-    return [*rows, {**report, "phase": "end", "seconds": 0.0, "peak_bytes": peak + 2**30}]
+    return [*rows, {**report, "phase": "end", "seconds": 0.0, "peak_bytes": peak + 1e9}]
 
 
 def test_two_arms_are_compared_end_to_end_reference_included():
     build = {"pairs": [PAIR], "batches": [[0], [0]], "parameters": [1, 0], "unshared": None}
-    stock, ours = reports([9.0, 9.0], [0.7, 0.6], 3 * 2**30), reports([2.0, 2.0], [0.7, 0.61], 2**30, **build)
+    build["predicted_bytes"] = 2.2e9
+    stock, ours = reports([9.0, 9.0], [0.7, 0.6], 3e9), reports([2.0, 2.0], [0.7, 0.61], 1e9, **build)
     found = side_by_side(list(zip(stock, ours, strict=True)), epochs=2, seed=0)
     assert found["time_ratio"].ratio == pytest.approx((2 + 18) / (2 + 4))
     assert found["time_ratio_from_the_loaded_model"].ratio == pytest.approx((4 + 18) / (4 + 4))
     assert found["step_ratio"].median == pytest.approx(4.5)
-    assert found["peak_gib"] == {"stock": 4.0, "ours": 2.0, "ratio": 0.5}
+    peak = {"stock": 4.0, "ours": 2.0, "ratio": 0.5, "ours_predicted": 2.2, "prediction_off_by": 0.1}
+    assert found["peak_gb"] == pytest.approx(peak)
     assert found["loss_difference"] == pytest.approx(0.01)
     assert found["limit"]["ratio"] == pytest.approx(348 / 170)
     assert found["limit"]["reached"] == pytest.approx((20 / 6) / (348 / 170))
@@ -126,13 +130,13 @@ def test_two_arms_are_compared_end_to_end_reference_included():
 def test_a_figure_passes_on_the_right_side_of_its_bar():
     found = {
         "time_ratio": Ratio(3.2, 3.0, 3.4),
-        "peak_gib": {"ratio": 0.5},
+        "peak_gb": {"ratio": 0.5, "prediction_off_by": 0.21},
         "loss_difference": 2e-3,
         "gradient_difference": {"largest": 1e-5},
         "rerun": {"first_step_done": 15.1},
     }
-    assert [bar.reached for bar in dpo_speed.bars("sigmoid", found)] == [False, True, False, True, False]
-    assert [bar.reached for bar in dpo_speed.bars("sigmoid sft", found)] == [True, True, False, True, False]
+    assert [bar.reached for bar in dpo_speed.bars("sigmoid", found)] == [False, True, False, False, True, False]
+    assert [bar.reached for bar in dpo_speed.bars("sigmoid sft", found)] == [True, True, False, False, True, False]
     assert dpo_speed.bars("sigmoid", found)[0].measured == "3.20 [3.00 to 3.40]"
 
 
