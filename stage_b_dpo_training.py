@@ -126,6 +126,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from preference.guards import check_options
     from preference.pairs import encode_pairs, read_pairs
     from preference.runs import CURVES, FINAL_MODEL, METRICS, RunFolder
+    from utils.distributed import is_main_process
     from utils.files import copy_folder, locked, make_output_dir
     from utils.models import choose_device, find_checkpoint, load_tokenizer
     from utils.run_record import RunRecord
@@ -135,7 +136,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     train_rows = read_pairs(train_path, args.max_train_pairs, args.seed)
     val_rows = read_pairs(val_path, args.max_val_pairs, args.seed)
     checkpoint = find_checkpoint(args.sft_model_path, "--sft_model_path", "python models/train_stage_a.py")
-    device = choose_device(args.device)
+    device = choose_device(args.device, several_processes=True)
     final_model = args.output_dir / FINAL_MODEL
     if args.output_dir.resolve() in (parent for f in checkpoint.folders.values() for parent in f.resolve().parents):
         raise UserError(f"--output_dir would replace its own input {args.sft_model_path}; name another folder")
@@ -144,6 +145,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     run = RunFolder(args.output_dir, run_name(args, shown.identity(*NOT_DECIDING)))
     record = shown.at(run.path)
     if run.final_model.is_dir() and record.is_finished(*ASIDE):
+        if not is_main_process():
+            return EXIT_OK
         if shown.is_finished(*ASIDE) and run.is_shown(args.merge):
             print(f"✓ Stage B: {final_model} is there already, from the same arguments and inputs; nothing to do.")
         else:
@@ -199,9 +202,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         trainer.add_reference(reference)
         known = len(train) + len(val) - reference.computed
         print(f"Reference    {known} pairs read from {reference.folder}, {reference.computed} computed", flush=True)
-        run.begin(record)
+        if is_main_process():
+            run.begin(record)
         with saved_before_stopping(trainer, after_evaluation=True):
             trainer.train(resume_from_checkpoint=str(state) if state else None)
+        if not is_main_process():
+            return EXIT_OK
         seconds = time.monotonic() - start
         figures = final_figures(trainer.state.log_history)
         if args.early_stopping_patience:

@@ -85,7 +85,7 @@ class KeepBest(TrainerCallback):
 
     def on_evaluate(self, args: Any, state: TrainerState, control: Any, model: Any = None, **_: Any) -> None:
         late = evaluations_since_best(state.log_history)
-        if late == 0:
+        if late == 0 and state.is_world_process_zero:
             self.save(model)
         elif self.patience and late >= self.patience:
             control.should_training_stop = True

@@ -75,11 +75,10 @@ def expected_seconds(trainer: PairsTrainer, reference: ReferenceLogProbs, steps_
         for index in missing
     )
     an_epoch = sum(train_lengths) * policy + sum(val_lengths) * forward
-    steps = math.ceil(
-        len(train) / (trainer.args.per_device_train_batch_size * trainer.args.gradient_accumulation_steps)
-    )
-    epochs = max(0.0, trainer.args.num_train_epochs - steps_done / steps)
-    return (epochs * an_epoch + unscored * forward) / timed
+    processes = trainer.args.world_size
+    update = trainer.args.per_device_train_batch_size * trainer.args.gradient_accumulation_steps * processes
+    epochs = max(0.0, trainer.args.num_train_epochs - steps_done / math.ceil(len(train) / update))
+    return (epochs * an_epoch + unscored * forward) / timed / processes
 
 
 def rough_seconds(

@@ -7,10 +7,11 @@ learning rate, loss, seed or output folder, or another LoRA rank on a full model
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from utils.distributed import own_share, process_count, process_index
 from utils.files import append_journal, make_output_dir, open_journal, read_journal, sha256_text
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ class ReferenceLogProbs:
 
     def __init__(self, folder: Path, writer: str) -> None:
         self.folder = make_output_dir(folder)
-        self.journal = folder / f"{writer}.jsonl"
-        self.computed = 0
+        self.journal = folder / (f"{writer}.jsonl" if process_count() == 1 else f"{writer}-{process_index()}.jsonl")
+        self.computed = 0  # pairs, by all processes of this run
         self.known: dict[str, LogProbs] = {}
         self.read()
 
@@ -54,15 +55,15 @@ class ReferenceLogProbs:
         batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
         return [batch for batch in batches if any(keys[index] not in self.known for index in batch)]
 
-    def compute(self, pairs: Dataset, batches: Iterable[Sequence[int]], score: Score) -> None:
-        """Score batches of pairs; each is on disk before the next one starts."""
+    def compute(self, pairs: Dataset, batches: Sequence[Sequence[int]], score: Score) -> None:
+        """Score batches of pairs, each process of a run its share; each is on disk before the next one starts."""
         keys = pair_keys(pairs)
         with open_journal(self.journal) as file:
-            for batch in batches:
+            for batch in own_share(batches):
                 found = {keys[index]: values for index, values in zip(batch, score(batch), strict=True)}
                 append_journal(file, {"pairs": found})
                 self.known.update(found)
-                self.computed += len(batch)
+        self.computed += sum(map(len, batches))
 
     def add_to(self, pairs: Dataset) -> Dataset:
         """The pairs with the two columns from which TRL's DPOTrainer reads precomputed reference log-probs."""

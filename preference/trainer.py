@@ -12,8 +12,10 @@ from trl import DPOTrainer
 from preference.micro_batches import MicroBatches
 from preference.out_of_memory import PairsAtOnce, is_out_of_memory
 from preference.pairs import packed_lengths
+from preference.shared_batches import SharedOut, WholeBatches
 from preference.shared_prefix import SharedPrefixModel, largest_difference, reason_not_to_share
 from utils.cli import RunError
+from utils.distributed import own_share
 from utils.resumable_training import LengthGroupedOrder, WholeCheckpoints
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ SELF_CHECK = {"fp32": 1e-3, "half": 0.3}
 REFERENCE_ADAPTER = "ref"  # TRL's name for its frozen copy of an SFT adapter
 
 
-class PairsTrainer(WholeCheckpoints, DPOTrainer):
+class PairsTrainer(WholeCheckpoints, WholeBatches, DPOTrainer):
     """TRL's DPOTrainer on pairs that are token ids already: each note is run once, each reference read from disk.
 
     Its losses, metrics and reference pass are called as they are, with a model that packs pairs in place of the model;
@@ -45,6 +47,7 @@ class PairsTrainer(WholeCheckpoints, DPOTrainer):
     def __init__(self, *args: Any, max_length: int, checkpoints: Path, **options: Any) -> None:
         super().__init__(*args, **options)
         self.checkpoints = checkpoints
+        self._tp_size = self.args.world_size  # all processes have the same batch; TRL shall not add up its tokens
         # Set here and not in the config, which would have TRL hash all weights and score the pairs while it is built.
         self.precompute_ref_logps = True
         self.pairs_at_once = PairsAtOnce(tqdm.write)
@@ -59,14 +62,17 @@ class PairsTrainer(WholeCheckpoints, DPOTrainer):
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> LengthGroupedOrder:
         rows: Any = self.train_dataset if train_dataset is None else train_dataset
-        return LengthGroupedOrder(packed_lengths(rows), self.args.per_device_train_batch_size, self.args.seed)
+        together = self.args.per_device_train_batch_size * self.args.world_size
+        return LengthGroupedOrder(packed_lengths(rows), together, self.args.seed)
 
     def _get_eval_sampler(self, eval_dataset: Dataset) -> Any:
         lengths = packed_lengths(eval_dataset)
         return sorted(range(len(lengths)), key=lambda index: -lengths[index])
 
     def _compute_loss(self, model: Any, inputs: Any, return_outputs: bool) -> Any:
-        loss = super()._compute_loss(self.packing(model), inputs, return_outputs)
+        packed = self.packing(model)
+        shared_out = SharedOut(packed, self.accelerator) if self.args.world_size > 1 else packed
+        loss = super()._compute_loss(shared_out, inputs, return_outputs)
         if not self.model.training:
             # TRL averages over the entries of its list: with one for each pair, a short last batch counts for less.
             for values in self._metrics["eval"].values():
@@ -146,7 +152,8 @@ class PairsTrainer(WholeCheckpoints, DPOTrainer):
         self.model.eval()
         for name, rows in (("train", self.train_dataset), ("validation", self.eval_dataset)):
             batches = reference.missing(rows, size)
-            pairs = sum(map(len, batches))
+            self.accelerator.wait_for_everyone()  # nothing is written before all processes know what is missing
+            pairs = sum(map(len, own_share(batches)))
             with tqdm(total=pairs, desc=f"Reference, {name}", unit="pair", disable=not pairs) as bar:
 
                 def score(batch: Sequence[int], rows: Any = rows, bar: Any = bar) -> list[LogProbs]:
@@ -155,6 +162,8 @@ class PairsTrainer(WholeCheckpoints, DPOTrainer):
                     return found
 
                 reference.compute(rows, batches, score)
+            self.accelerator.wait_for_everyone()
+            reference.read()
         self.train_dataset, self.eval_dataset = map(reference.add_to, (self.train_dataset, self.eval_dataset))
         if REFERENCE_ADAPTER in getattr(self.model, "peft_config", {}):
             self.model.delete_adapter(REFERENCE_ADAPTER)

@@ -71,6 +71,7 @@ def build_trainer(
         per_device_eval_batch_size=args.batch_size,
         gradient_accumulation_steps=args.gradient_accumulation_steps,
         gradient_checkpointing=checkpoints_gradients(device),
+        ddp_find_unused_parameters=False,  # every weight that is trained is used
         max_length=None,  # pairs that are too long were left out and counted; nothing is cut
         logging_steps=1,
         eval_strategy="epoch",

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     import torch
+
+Item = TypeVar("Item")
 
 
 def process_count() -> int:
@@ -27,6 +30,11 @@ def process_index() -> int:
 def is_main_process() -> bool:
     """Whether this is the process that speaks, and that writes what the run leaves behind."""
     return process_index() == 0
+
+
+def own_share(work: Sequence[Item]) -> Sequence[Item]:
+    """What of the work is this process's: every n-th item, so that work in order of size is shared out evenly."""
+    return work[process_index() :: process_count()]
 
 
 def silence_unless_main() -> None:

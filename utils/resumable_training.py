@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from transformers import TrainerCallback, TrainerState
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
 from utils.cli import RunError
+from utils.distributed import as_main_says, is_main_process
 from utils.files import sync_files
 
 CHECKPOINT_MINUTES = 5.0  # work that a kill may cost
@@ -53,15 +53,19 @@ class WholeCheckpoints:
     checkpoints: Path
     args: Any
     state: TrainerState
+    accelerator: Any
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         usual = self.args.output_dir
         kept = self.checkpoints / f"{STATE}{self.state.global_step:06d}"
+        work = self.checkpoints / f".saving-{self.state.global_step:06d}"  # every process adds its random state
         try:
-            with tempfile.TemporaryDirectory(dir=self.checkpoints, prefix=".saving-") as work:
-                self.args.output_dir = work
-                super()._save_checkpoint(model, trial)  # type: ignore[misc]
-                written = Path(work) / f"checkpoint-{self.state.global_step}"
+            work.mkdir(mode=0o700, exist_ok=True)
+            self.args.output_dir = str(work)
+            super()._save_checkpoint(model, trial)  # type: ignore[misc]
+            self.accelerator.wait_for_everyone()
+            if is_main_process():
+                written = work / f"checkpoint-{self.state.global_step}"
                 sync_files(written)
                 shutil.rmtree(kept, ignore_errors=True)
                 written.rename(kept)
@@ -69,9 +73,10 @@ class WholeCheckpoints:
             raise RunError(f"no checkpoint could be saved: {error}; make room, run the same command again") from error
         finally:
             self.args.output_dir = usual
-        for folder in self.checkpoints.glob(f"{STATE}*"):
-            if folder != kept:
-                shutil.rmtree(folder)
+            if is_main_process():
+                shutil.rmtree(work, ignore_errors=True)
+        if is_main_process():
+            drop_state(self.checkpoints, but=kept)
 
     def create_model_card(self, *args: Any, **options: Any) -> None:
         """None: it would name this machine's folders."""
@@ -89,7 +94,8 @@ class SaveByTheClock(TrainerCallback):
         self.each_epoch = each_epoch
 
     def on_step_end(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
-        late = control.should_log and time.monotonic() - self.saved >= CHECKPOINT_MINUTES * 60
+        late = time.monotonic() - self.saved >= CHECKPOINT_MINUTES * 60
+        late = control.should_log and as_main_says(late, args.device)  # a checkpoint is the work of all processes
         evaluates = self.each_epoch and ends_epoch(state)
         control.should_save = (control.should_save or late) and state.global_step < state.max_steps and not evaluates
 
@@ -112,10 +118,11 @@ def find_state(checkpoints: Path) -> Path | None:
     return max(checkpoints.glob(f"{STATE}*"), default=None)
 
 
-def drop_state(checkpoints: Path) -> None:
-    """Remove what only a run that goes on needs; the adapters stay."""
+def drop_state(checkpoints: Path, but: Path | None = None) -> None:
+    """Remove what only a run that goes on needs, ``but`` one; the adapters stay."""
     for folder in checkpoints.glob(f"{STATE}*"):
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder != but:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def step_of(folder: Path) -> int:

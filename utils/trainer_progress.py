@@ -74,6 +74,8 @@ class MetricsJournal(TrainerCallback):
         self.path = path
 
     def on_train_begin(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
+        if not state.is_world_process_zero:
+            return
         if state.global_step == 0:
             self.path.unlink(missing_ok=True)
         else:
