@@ -144,7 +144,7 @@ def measure(point: Point, examples: Sequence[Example], device: Any, args: argpar
     from evaluation_stage_a.screening import score_all
     from utils.files import sha256_path
     from utils.generation import GenerationSettings, generate_all
-    from utils.models import choose_dtype, load_model, load_tokenizer
+    from utils.models import choose_dtype, load_to_generate, load_tokenizer
     from utils.prompts import encode_prompt, prompt_messages
 
     tokenizer = load_tokenizer(point.checkpoint)
@@ -152,7 +152,7 @@ def measure(point: Point, examples: Sequence[Example], device: Any, args: argpar
     hashes = [sha256_path(folder) for folder in point.checkpoint.folders.values()]
     model_id = f"{hashes}: {choose_dtype(device)} on {device.type}, batch {args.batch_size}"
     texts, _ = generate_all(
-        loader(lambda: load_model(point.checkpoint, device)),
+        loader(lambda: load_to_generate(point.checkpoint, device)),
         tokenizer,
         prompts,
         GenerationSettings(args.max_new_tokens),

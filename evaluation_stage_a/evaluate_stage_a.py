@@ -121,12 +121,12 @@ def generate_summaries(
     """
     from utils.cpu_speed import reuse_freed_memory
     from utils.generation import GenerationSettings, generate_all
-    from utils.models import choose_dtype, load_model, load_tokenizer
+    from utils.models import choose_dtype, load_to_generate, load_tokenizer
     from utils.prompts import encode_prompt, prompt_messages
 
     def load() -> Any:
         reuse_freed_memory()
-        return load_model(checkpoint, device, quantization="4bit" if args.load_in_4bit else None)
+        return load_to_generate(checkpoint, device, "4bit" if args.load_in_4bit else None)
 
     tokenizer = load_tokenizer(checkpoint)
     prompts = [encode_prompt(tokenizer, prompt_messages(note)) for note in notes]

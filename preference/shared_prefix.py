@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from preference.out_of_memory import is_out_of_memory
+from utils.models import looks_back
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -131,11 +132,8 @@ def reason_not_to_share(config: PreTrainedConfig, max_length: int) -> str | None
     if config._attn_implementation not in ("sdpa", "eager"):
         return f"its attention ({config._attn_implementation}) takes no mask of our own"
     text = config.get_text_config()
-    window = getattr(text, "sliding_window", None)
-    windowed = getattr(text, "use_sliding_window", True) and any(
-        "sliding" in kind or "chunked" in kind for kind in getattr(text, "layer_types", None) or ["sliding"]
-    )
-    if window and windowed and window < max_length:
+    window = looks_back(config)
+    if window is not None and window < max_length:
         return f"it looks back {window} tokens only, and pairs may have {max_length}"
     if getattr(text, "num_local_experts", None) or getattr(text, "num_experts", None):
         return "its experts are balanced over the tokens of a batch, which sharing would change"

@@ -1,4 +1,4 @@
-"""Batches change nothing, every text stops, and what is on disk is not generated again."""
+"""Slots and batches change nothing, every text stops, and what is on disk is not generated again."""
 
 from __future__ import annotations
 
@@ -6,8 +6,17 @@ import pytest
 import torch
 
 from tests.tiny import find, note_and_summary
+from utils import decoding
 from utils.files import read_journal
-from utils.generation import GenerationSettings, generate_all, generate_batch, sample_all, stop_tokens
+from utils.generation import (
+    GenerationSettings,
+    Job,
+    generate_all,
+    generate_batch,
+    generate_in_slots,
+    sample_all,
+    stop_tokens,
+)
 from utils.models import load_model, load_tokenizer
 from utils.prompts import encode_prompt, prompt_messages
 
@@ -26,10 +35,25 @@ def prompts(loaded):
     return [encode_prompt(loaded[1], prompt_messages(note)) for note in notes]
 
 
-def test_a_padded_batch_gives_the_texts_of_one_at_a_time(loaded, prompts):
-    together = generate_batch(*loaded, prompts, SETTINGS)
-    assert together == [generate_batch(*loaded, [prompt], SETTINGS)[0] for prompt in prompts]
+@pytest.fixture(scope="module")
+def jobs(prompts):
+    return [Job(prompt) for prompt in prompts]
+
+
+def one_at_a_time(loaded, jobs, settings=SETTINGS):
+    """By the model's own ``generate``."""
+    return [generate_batch(*loaded, [job], settings)[0] for job in jobs]
+
+
+def test_a_padded_batch_gives_the_texts_of_one_at_a_time(loaded, jobs):
+    together = generate_batch(*loaded, jobs, SETTINGS)
+    assert together == one_at_a_time(loaded, jobs)
     assert len({generated.text for generated in together}) > 1
+
+
+@pytest.mark.parametrize("slots", [1, 2, 3, 7, 16])
+def test_slots_give_the_texts_of_one_at_a_time(loaded, jobs, slots):
+    assert generate_in_slots(*loaded, jobs, SETTINGS, slots) == one_at_a_time(loaded, jobs)
 
 
 def test_order_is_kept_and_token_counts_are_the_prompts_own(loaded, prompts, tmp_path):
@@ -37,10 +61,10 @@ def test_order_is_kept_and_token_counts_are_the_prompts_own(loaded, prompts, tmp
     texts, found = generate_all(lambda: model, tokenizer, prompts, SETTINGS, 3, tmp_path / "journal", "id")
     assert found == 0
     assert [t.prompt_tokens for t in texts] == [len(p) for p in prompts]
-    assert texts == generate_batch(model, tokenizer, prompts, SETTINGS)
+    assert texts == one_at_a_time(loaded, [Job(prompt) for prompt in prompts])
 
 
-def test_a_text_ends_at_its_first_stop_token(loaded, prompts):
+def test_a_text_ends_at_its_first_stop_token(loaded, jobs):
     model, tokenizer = loaded
     tokens = []
 
@@ -57,27 +81,77 @@ def test_a_text_ends_at_its_first_stop_token(loaded, prompts):
             return torch.cat([input_ids, written], dim=1)
 
     tokens = tokenizer("BP 120")["input_ids"][:3]
-    generated = generate_batch(Stops(), tokenizer, prompts[:2], SETTINGS)
+    generated = generate_batch(Stops(), tokenizer, jobs[:2], SETTINGS)
     written = tokenizer.decode(tokens).strip()
     assert [(g.text, g.finish_reason, g.new_tokens) for g in generated] == [(written, "eos", 3)] * 2
 
 
-def test_progress_counts_each_text_once_as_it_ends(loaded, prompts, monkeypatch):
+def test_texts_that_end_early_make_room_and_are_told_as_they_end(loaded, jobs, monkeypatch):
     model, tokenizer = loaded
-    free = generate_batch(model, tokenizer, prompts, GenerationSettings(max_new_tokens=30))
-    first_word = tokenizer(free[0].text)["input_ids"][2]  # a token that some of the texts hold
+    longer = GenerationSettings(max_new_tokens=30)
+    first_word = tokenizer(one_at_a_time(loaded, jobs[:1], longer)[0].text)["input_ids"][2]
     monkeypatch.setattr(model.generation_config, "eos_token_id", [first_word, tokenizer.eos_token_id])
-    told = []
-    ended = generate_batch(model, tokenizer, prompts, GenerationSettings(max_new_tokens=30), told.append)
-    by_itself = sum(g.finish_reason == "eos" for g in ended)
-    assert by_itself > 0
-    assert sum(told) == by_itself
-    assert min(told) > 0
+    told, fed = [], []
+    step = decoding.next_logits
+    monkeypatch.setattr(decoding, "next_logits", lambda m, cache, t: fed.append(len(t)) or step(m, cache, t))
+    ended = generate_in_slots(model, tokenizer, jobs, longer, 3, told.append)
+    assert ended == one_at_a_time(loaded, jobs, longer)
+    assert 0 < sum(text.finish_reason == "eos" for text in ended) < len(jobs)
+    assert sum(told) == len(jobs)
+    # Each step feeds only what goes on: every token but a text's first, which its prompt gives, and its stop token.
+    assert sum(fed) == sum(text.new_tokens - (text.finish_reason == "length") for text in ended)
 
 
-def test_running_to_the_limit_is_recorded(loaded, prompts):
-    generated = generate_batch(*loaded, prompts[:1], GenerationSettings(max_new_tokens=2))[0]
-    assert (generated.finish_reason, generated.new_tokens) == ("length", 2)
+def test_running_to_the_limit_is_recorded(loaded, jobs):
+    for generated in (
+        generate_in_slots(*loaded, jobs[:1], GenerationSettings(max_new_tokens=2), 1)[0],
+        generate_batch(*loaded, jobs[:1], GenerationSettings(max_new_tokens=2))[0],
+    ):
+        assert (generated.finish_reason, generated.new_tokens) == ("length", 2)
+
+
+def test_a_model_that_computes_no_numbers_ends_that_text_only(loaded, jobs, monkeypatch):
+    read = decoding.read_prompts
+
+    def broken(*args):
+        logits = read(*args)
+        logits[0, 0] = float("nan")
+        return logits
+
+    monkeypatch.setattr(decoding, "read_prompts", broken)
+    texts = generate_in_slots(*loaded, jobs[:3], SETTINGS, 3)
+    assert sorted(text.finish_reason for text in texts) == ["length", "length", "nan"]
+
+
+def test_equal_prompts_are_read_once(loaded, prompts, monkeypatch):
+    widths = []
+    add = decoding.SlotCache.add
+    monkeypatch.setattr(
+        decoding.SlotCache, "add", lambda self, filled, *more: widths.append(len(more[0])) or add(self, filled, *more)
+    )
+    drawn = generate_in_slots(*loaded, [Job(prompts[0], draw) for draw in range(4)], SAMPLED, 4)
+    assert widths == [1]
+    assert len({text.text for text in drawn}) > 2
+
+
+def test_models_that_slots_do_not_suit_are_named(loaded, prompts, monkeypatch, capsys, tmp_path):
+    model, tokenizer = loaded
+    assert decoding.reason_not_to_decode(model, prompts, 12) is None
+    monkeypatch.setattr(decoding, "looks_back", lambda config: 8)
+    assert "looks back 8 tokens" in decoding.reason_not_to_decode(model, prompts, 12)
+    texts, _ = generate_all(lambda: model, tokenizer, prompts, SETTINGS, 3, tmp_path / "journal", "id")
+    assert texts == one_at_a_time(loaded, [Job(prompt) for prompt in prompts])
+    assert "padded batches, because it looks back 8" in capsys.readouterr().out
+    monkeypatch.undo()
+
+    def shifted(model, cache, tokens):
+        cache.lengths[0] -= 1
+        return decoding_step(model, cache, tokens)
+
+    decoding_step = decoding.next_logits
+    monkeypatch.setattr(decoding, "next_logits", shifted)
+    monkeypatch.setattr(decoding, "SELF_CHECK", {torch.float32: 1e-5})  # a random model of this size hardly listens
+    assert "other logits" in decoding.reason_not_to_decode(model, prompts, 12)
 
 
 def test_stop_tokens_join_tokenizer_and_generation_config(loaded):
@@ -90,10 +164,10 @@ def test_stop_tokens_join_tokenizer_and_generation_config(loaded):
 def test_after_a_kill_only_the_missing_texts_are_generated(loaded, prompts, tmp_path):
     model, tokenizer = loaded
     journal = tmp_path / "journal"
-    whole, _ = generate_all(lambda: model, tokenizer, prompts, SETTINGS, 2, journal, "id")
+    whole, _ = generate_all(lambda: model, tokenizer, prompts, SETTINGS, 1, journal, "id")
     lines = journal.read_bytes().splitlines(keepends=True)
     journal.write_bytes(b"".join(lines[:4]) + lines[4][:10])  # killed in the middle of a write
-    again, found = generate_all(lambda: model, tokenizer, prompts, SETTINGS, 2, journal, "id")
+    again, found = generate_all(lambda: model, tokenizer, prompts, SETTINGS, 1, journal, "id")
     assert (again, found) == (whole, 4)
     assert len(read_journal(journal)) == 7
 
@@ -114,20 +188,26 @@ def test_other_weights_or_settings_reuse_nothing(loaded, prompts, tmp_path, chan
     assert generate_all(lambda: model, tokenizer, prompts, **{**call, **changed})[1] == 0
 
 
-def test_the_model_s_own_penalties_do_not_apply(loaded, prompts):
-    model, tokenizer = loaded
-    plain = generate_batch(model, tokenizer, prompts, SETTINGS)
+def test_the_model_s_own_penalties_do_not_apply(loaded, jobs):
+    model, _ = loaded
+    plain = one_at_a_time(loaded, jobs)
     model.generation_config.repetition_penalty, model.generation_config.no_repeat_ngram_size = 5.0, 1
-    assert generate_batch(model, tokenizer, prompts, SETTINGS) == plain
+    assert generate_batch(*loaded, jobs, SETTINGS) == generate_in_slots(*loaded, jobs, SETTINGS, 3) == plain
     model.generation_config.repetition_penalty, model.generation_config.no_repeat_ngram_size = None, None
 
 
-def test_sampling_is_repeatable_and_seeded(loaded, prompts):
+@pytest.mark.parametrize("generate", [generate_batch, lambda *args: generate_in_slots(*args, slots=3)])
+def test_sampling_is_repeatable_and_seeded(generate, loaded, jobs):
     def sample(seed):
-        return generate_batch(*loaded, prompts, GenerationSettings(max_new_tokens=12, temperature=1.0, seed=seed))
+        return generate(*loaded, jobs, GenerationSettings(max_new_tokens=12, temperature=1.0, seed=seed))
 
     assert sample(1) == sample(1)
     assert sample(1) != sample(2)
+
+
+def test_what_is_drawn_does_not_depend_on_what_it_is_drawn_with(loaded, jobs):
+    together = generate_in_slots(*loaded, jobs, SAMPLED, 3)
+    assert together == [generate_in_slots(*loaded, [job], SAMPLED, 1)[0] for job in jobs]
 
 
 SAMPLED = GenerationSettings(max_new_tokens=12, temperature=1.0, seed=7)
@@ -145,7 +225,7 @@ def test_samples_of_a_prompt_differ_and_come_back_in_order(loaded, prompts, tmp_
 
 
 @pytest.mark.parametrize("lines", [1, 3, 4])
-def test_a_batch_cut_off_is_drawn_again_as_it_would_have_been(loaded, prompts, tmp_path, lines):
+def test_a_group_cut_off_is_drawn_again_as_it_would_have_been(loaded, prompts, tmp_path, lines):
     model, tokenizer = loaded
     journal = tmp_path / "journal"
     call = (lambda: model, tokenizer, prompts, SAMPLED, 3, journal, "id")

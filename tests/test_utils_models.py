@@ -12,7 +12,15 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from tests.tiny import find
 from utils.cli import PROJECT_ROOT, UserError
-from utils.models import autocast_flags, choose_device, choose_dtype, load_model, load_tokenizer, portable_path
+from utils.models import (
+    autocast_flags,
+    choose_device,
+    choose_dtype,
+    load_model,
+    load_to_generate,
+    load_tokenizer,
+    portable_path,
+)
 
 
 def test_a_full_model_is_its_own_base(tiny_model):
@@ -29,7 +37,12 @@ def test_an_adapter_brings_its_base_and_its_weights_count(tiny_adapter, tiny_mod
     with torch.no_grad():
         adapted = load_model(found, cpu)(ids).logits
         plain = load_model(find(tiny_model), cpu)(ids).logits
+        merged = load_to_generate(found, cpu)
     assert not torch.allclose(adapted, plain)
+    assert not hasattr(merged, "peft_config")
+    with torch.no_grad():
+        assert torch.allclose(merged(ids).logits, adapted, atol=1e-5)
+    assert hasattr(load_to_generate(found, cpu, "4bit"), "peft_config")
 
 
 def test_only_an_adapter_loaded_to_train_is_trainable_and_it_is_fp32(tiny_adapter, tmp_path):

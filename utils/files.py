@@ -122,9 +122,9 @@ def write_json(path: Path, value: Any) -> None:
         file.write("\n")
 
 
-def append_journal(file: TextIO, entry: dict[str, Any]) -> None:
-    """Append one JSON line and force it to disk: once this returns, ``kill -9`` cannot lose the entry."""
-    file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+def append_journal(file: TextIO, *entries: dict[str, Any]) -> None:
+    """Append a JSON line for each entry, in one write forced to disk: once this returns, ``kill -9`` loses none."""
+    file.write("".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries))
     file.flush()
     os.fsync(file.fileno())
 

@@ -1,4 +1,4 @@
-"""Batch generation that survives a kill: each finished batch is on disk before the next one starts."""
+"""Batch generation that survives a kill: each finished group of texts is on disk before the next one starts."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ from utils.files import append_journal, open_journal, read_journal, sha256_text
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+# Batches' worth of texts that are generated, and journalled, together: more leave fewer slots idle at a group's end,
+# fewer lose less to a kill.
+BATCHES_A_GROUP = 4
+
 
 @dataclass(frozen=True)
 class GenerationSettings:
@@ -24,12 +28,20 @@ class GenerationSettings:
 
 @dataclass(frozen=True)
 class Generated:
-    """One generated text; ``finish_reason`` is ``eos`` or ``length`` (cut at ``max_new_tokens``)."""
+    """One generated text. ``finish_reason`` is ``eos``, ``length`` (cut at ``max_new_tokens``) or ``nan``."""
 
     text: str
     finish_reason: str
     prompt_tokens: int
     new_tokens: int
+
+
+@dataclass(frozen=True)
+class Job:
+    """A text to generate: its prompt's token ids, and its number among the samples of that prompt."""
+
+    prompt: Sequence[int]
+    draw: int = 0
 
 
 def generate_all(
@@ -63,41 +75,31 @@ def sample_all(
     """Generate ``samples`` texts for each prompt (token ids), in the order given; also how many came from ``journal``.
 
     The model is loaded only where a text is missing. A text is reused when prompt, ``model_id`` (what tells one set of
-    weights from another), settings and its number among the samples are the same. Batches are formed by length,
-    longest first, so that memory is at its highest at the start and padding is small. Sampling is seeded by batch, from
-    the seed and the prompts in it; a batch cut off half-way is therefore drawn again as a whole, so that a run that was
-    killed ends with the texts of one that was not. Raises ValueError for several greedy texts, which would be equal.
+    weights from another), settings and its number among the samples are the same. Groups are formed by length, longest
+    first, before what is known is left out, and journalled whole: a run that was killed makes the same groups as one
+    that was not, so its texts are the same to the last bit. Raises ValueError for several greedy texts, which would be
+    equal.
     """
     from tqdm import tqdm
 
-    drawn_at_random = settings.temperature > 0
-    if samples > 1 and not drawn_at_random:
+    if samples > 1 and settings.temperature == 0:
         raise ValueError("several samples of one prompt need a temperature above 0")
-    keys = [[_key(model_id, settings, prompt, draw) for draw in range(samples)] for prompt in prompts]
-    jobs = {key: (prompt, draw) for prompt, row in zip(prompts, keys, strict=True) for draw, key in enumerate(row)}
+    jobs = {_key(model_id, settings, prompt, draw): Job(prompt, draw) for prompt in prompts for draw in range(samples)}
     done = {entry["key"]: Generated(**entry["generated"]) for entry in read_journal(journal) if entry["key"] in jobs}
+    keys = [[_key(model_id, settings, prompt, draw) for draw in range(samples)] for prompt in prompts]
     found = sum(key in done for row in keys for key in row)
-    # A greedy text does not depend on what it is batched with, so only the missing ones need a batch.
-    ordered = sorted(
-        (job for job in jobs.items() if drawn_at_random or job[0] not in done),
-        key=lambda job: (-len(job[1][0]), _key(model_id, settings, job[1][0], 0), job[1][1]),
-    )
-    batches = [ordered[start : start + batch_size] for start in range(0, len(ordered), batch_size)]
-    waiting = [batch for batch in batches if any(key not in done for key, _ in batch)]
-    if waiting:
-        model = load_model()
-        total = sum(map(len, waiting))
-        with open_journal(journal) as file, tqdm(total=total, unit="summary", smoothing=0) as bar:
-            finished = 0
-            for batch in waiting:
-                token_ids, draws = [prompt for _, (prompt, _) in batch], [draw for _, (_, draw) in batch]
-                texts = generate_batch(model, tokenizer, token_ids, settings, bar.update, draws)
-                for (key, _), generated in zip(batch, texts, strict=True):
-                    if key not in done:
-                        append_journal(file, {"key": key, "generated": vars(generated)})
-                    done[key] = generated
-                finished += len(batch)
-                bar.update(finished - bar.n)
+    ordered = sorted(jobs, key=lambda key: (-len(jobs[key].prompt), list(jobs[key].prompt), jobs[key].draw))
+    size = BATCHES_A_GROUP * batch_size
+    groups = [[key for key in ordered[at : at + size] if key not in done] for at in range(0, len(ordered), size)]
+    missing = sum(map(len, groups))
+    if missing:
+        generate = _generator(load_model(), tokenizer, prompts, settings, batch_size)
+        with open_journal(journal) as file, tqdm(total=missing, unit="summary", smoothing=0) as bar:
+            for group in filter(None, groups):
+                texts = generate([jobs[key] for key in group], bar.update)
+                made = dict(zip(group, texts, strict=True))
+                append_journal(file, *({"key": key, "generated": vars(text)} for key, text in made.items()))
+                done.update(made)
     return [[done[key] for key in row] for row in keys], found
 
 
@@ -107,26 +109,71 @@ def _key(model_id: str, settings: GenerationSettings, prompt: Sequence[int], dra
     return sha256_text(f"{model_id}\0{settings}\0{list(prompt)}{numbered}")
 
 
-def generate_batch(
+def _generator(
     model: Any,
     tokenizer: PreTrainedTokenizerBase,
     prompts: Sequence[Sequence[int]],
     settings: GenerationSettings,
+    batch_size: int,
+) -> Callable[[Sequence[Job], Callable[[int], object]], list[Generated]]:
+    """What generates a group of texts with this model: in slots where it can, else in padded batches, saying so."""
+    from tqdm import tqdm
+
+    from utils.decoding import reason_not_to_decode
+
+    unsupported = reason_not_to_decode(model, prompts, settings.max_new_tokens)
+    if unsupported is None:
+        return lambda jobs, on_finished: generate_in_slots(model, tokenizer, jobs, settings, batch_size, on_finished)
+    tqdm.write(f"             padded batches, because {unsupported}")
+
+    def in_batches(jobs: Sequence[Job], on_finished: Callable[[int], object]) -> list[Generated]:
+        texts: list[Generated] = []
+        for at in range(0, len(jobs), batch_size):
+            texts += generate_batch(model, tokenizer, jobs[at : at + batch_size], settings)
+            on_finished(len(jobs[at : at + batch_size]))
+        return texts
+
+    return in_batches
+
+
+def generate_in_slots(
+    model: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    jobs: Sequence[Job],
+    settings: GenerationSettings,
+    slots: int,
     on_finished: Callable[[int], object] = lambda count: None,
-    draws: Sequence[int] = (),
 ) -> list[Generated]:
-    """Generate for one left-padded batch; every text ends at its own EOS or at ``max_new_tokens``.
+    """Generate a group of texts, at most ``slots`` at once (see utils.decoding).
 
-    ``on_finished`` is told, while the batch runs, how many more of its texts have ended. ``draws`` numbers the samples
-    of a prompt, so that two batches of the same prompts draw different ones.
+    ``on_finished`` is told while it runs how many more have ended.
     """
-    import torch
-    from transformers import GenerationConfig, StoppingCriteriaList, set_seed
+    from utils.decoding import decode
 
-    width = max(len(prompt) for prompt in prompts)
+    texts = decode(
+        model,
+        [job.prompt for job in jobs],
+        stop_tokens(model, tokenizer),
+        slots=slots,
+        max_new_tokens=settings.max_new_tokens,
+        temperature=settings.temperature,
+        seeds=[_seed(settings, [job]) for job in jobs],
+        on_finished=on_finished,
+    )
+    return [_generated(tokenizer, text.tokens, text.reason, text.prompt) for text in texts]
+
+
+def generate_batch(
+    model: Any, tokenizer: PreTrainedTokenizerBase, jobs: Sequence[Job], settings: GenerationSettings
+) -> list[Generated]:
+    """Generate one left-padded batch by the model's own ``generate``, for models that slots do not suit."""
+    import torch
+    from transformers import GenerationConfig, set_seed
+
+    width = max(len(job.prompt) for job in jobs)
     pad = tokenizer.pad_token_id
-    ids = torch.tensor([[pad] * (width - len(prompt)) + list(prompt) for prompt in prompts], device=model.device)
-    mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=model.device)
+    ids = torch.tensor([[pad] * (width - len(job.prompt)) + list(job.prompt) for job in jobs], device=model.device)
+    mask = torch.tensor([[0] * (width - len(job.prompt)) + [1] * len(job.prompt) for job in jobs], device=model.device)
     stop = stop_tokens(model, tokenizer)
     config = GenerationConfig(
         max_new_tokens=settings.max_new_tokens,
@@ -142,30 +189,15 @@ def generate_batch(
         eos_token_id=stop,
         pad_token_id=pad,
     )
-    ended = 0
-
-    def watch(input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        nonlocal ended
-        now = int(torch.isin(input_ids[:, width:], torch.tensor(stop, device=input_ids.device)).any(dim=1).sum())
-        if now > ended:
-            on_finished(now - ended)
-            ended = now
-        return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)  # stops nothing itself
-
-    numbered = f"\0{list(draws)}" if any(draws) else ""
-    set_seed(int(sha256_text(f"{settings.seed}\0{[list(p) for p in prompts]}{numbered}")[:8], 16))
+    set_seed(_seed(settings, jobs))
     model.eval()
     with torch.inference_mode():
-        output = model.generate(
-            input_ids=ids,
-            attention_mask=mask,
-            generation_config=config,
-            stopping_criteria=StoppingCriteriaList([watch]),
-        )
-    return [
-        _cut_at_stop(tokenizer, new.tolist(), stop, len(prompt))
-        for new, prompt in zip(output[:, width:], prompts, strict=True)
-    ]
+        output = model.generate(input_ids=ids, attention_mask=mask, generation_config=config)
+    texts = []
+    for row, job in zip(output[:, width:].tolist(), jobs, strict=True):
+        end = next((index for index, token in enumerate(row) if token in stop), None)  # what follows is padding
+        texts.append(_generated(tokenizer, row[:end], "length" if end is None else "eos", job.prompt))
+    return texts
 
 
 def stop_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:
@@ -175,11 +207,14 @@ def stop_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> l
     return sorted({int(token) for token in (tokenizer.eos_token_id, *own_list) if token is not None})
 
 
-def _cut_at_stop(
-    tokenizer: PreTrainedTokenizerBase, tokens: list[int], stop: Sequence[int], prompt_tokens: int
+def _seed(settings: GenerationSettings, jobs: Sequence[Job]) -> int:
+    """Of what is drawn together: by prompts and numbers, so that another order or batch size changes nothing."""
+    drawn = [(list(job.prompt), job.draw) for job in jobs]
+    return int(sha256_text(f"{settings.seed}\0{drawn}")[:8], 16)
+
+
+def _generated(
+    tokenizer: PreTrainedTokenizerBase, tokens: Sequence[int], reason: str, prompt: Sequence[int]
 ) -> Generated:
-    """The text up to its first stop token; what follows in the batch is padding."""
-    end = next((index for index, token in enumerate(tokens) if token in stop), None)
-    kept = tokens if end is None else tokens[:end]
-    text = str(tokenizer.decode(kept, skip_special_tokens=True)).strip()
-    return Generated(text, "length" if end is None else "eos", prompt_tokens, len(kept))
+    text = str(tokenizer.decode(list(tokens), skip_special_tokens=True)).strip()
+    return Generated(text, reason, len(prompt), len(tokens))

@@ -16,7 +16,7 @@ from utils.files import write_json
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 HUB_PREFIX = "hub:"
 FETCH_BASE = "python models/fetch_base_model.py"
@@ -160,6 +160,16 @@ def choose_dtype(device: torch.device) -> torch.dtype:
     return torch.float32
 
 
+def looks_back(config: PreTrainedConfig) -> int | None:
+    """Tokens before its own that a token of this model sees in its narrowest layers; None where that is all of them."""
+    text = config.get_text_config()
+    window = getattr(text, "sliding_window", None)
+    windowed = getattr(text, "use_sliding_window", True) and any(
+        "sliding" in kind or "chunked" in kind for kind in getattr(text, "layer_types", None) or ["sliding"]
+    )
+    return int(window) if window and windowed else None
+
+
 @contextlib.contextmanager
 def loading(checkpoint: Checkpoint) -> Iterator[None]:
     """Turn what the libraries raise for a damaged or foreign model into one message that names the model."""
@@ -221,6 +231,18 @@ def load_model(
 
             model = PeftModel.from_pretrained(model, str(checkpoint.adapter), is_trainable=trainable)
     return model
+
+
+def load_to_generate(checkpoint: Checkpoint, device: torch.device, quantization: str | None = None) -> PreTrainedModel:
+    """Load a checkpoint that will not be trained: an adapter is merged into its base, one product in place of three.
+
+    In fp32 only; half or fewer bits would round most of the adapter away.
+    """
+    import torch
+
+    model: Any = load_model(checkpoint, device, quantization=quantization)
+    mergeable = checkpoint.adapter is not None and quantization is None and model.dtype == torch.float32
+    return model.merge_and_unload() if mergeable else model
 
 
 def save_full_model(model: Any, folder: Path) -> None:

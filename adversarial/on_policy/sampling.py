@@ -90,7 +90,7 @@ def sample_summaries(
     from utils.cpu_speed import reuse_freed_memory
     from utils.files import sha256_path
     from utils.generation import GenerationSettings, sample_all
-    from utils.models import choose_device, choose_dtype, find_checkpoint, load_model, load_tokenizer
+    from utils.models import choose_device, choose_dtype, find_checkpoint, load_to_generate, load_tokenizer
     from utils.prompts import encode_prompt
 
     checkpoint = find_checkpoint(sft_model_path, "--sft_model_path", "python models/train_stage_a.py")
@@ -98,7 +98,7 @@ def sample_summaries(
 
     def load() -> Any:
         reuse_freed_memory()
-        return load_model(checkpoint, device)
+        return load_to_generate(checkpoint, device)
 
     tokenizer = load_tokenizer(checkpoint)
     prompts = [encode_prompt(tokenizer, prompt_messages(note)) for note in notes]
