@@ -14,6 +14,7 @@ from preference.memory import GB, Memory, PairSize, Plan, left_out, longest_batc
 from preference.model_shape import ModelShape, adapter_of, read_config, shape_of
 from preference.shared_prefix import reason_not_to_share
 from utils.cli import UserError
+from utils.distributed import process_count
 from utils.models import Checkpoint, choose_dtype
 
 if TYPE_CHECKING:
@@ -191,7 +192,8 @@ def free_memory(device: torch.device) -> float:
     import psutil
 
     machine = psutil.virtual_memory().available
-    return float(min([machine, *_left_in_container()]) + psutil.Process().memory_info().rss)
+    share = min([machine, *_left_in_container()]) / process_count()  # each process of a run loads the model
+    return float(share + psutil.Process().memory_info().rss)
 
 
 def _left_in_container() -> list[int]:
