@@ -38,7 +38,7 @@ def save_merged_model(checkpoint: Checkpoint, merged_model: Path) -> None:
     import torch
 
     gc.collect()  # the model just trained may still be there, held by cycles
-    model: Any = load_model(checkpoint, torch.device("cpu"), dtype="auto")
+    model: Any = load_model(checkpoint, torch.device("cpu"), dtype="auto", trainable=True)  # an adapter of its own
     if getattr(model.config, "quantization_config", None):
         raise UserError(
             f"--merge: {checkpoint.base} is quantized itself, so that merging would round the adapter away; the model "

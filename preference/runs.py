@@ -106,20 +106,21 @@ def all_runs(output_dir: Path) -> list[dict[str, Any]]:
 
 def differing_arguments(runs: Sequence[Mapping[str, Any]]) -> list[str]:
     """The names of the arguments in which these runs differ, so that a table need not show the others."""
-    return _differing([{name: argument["value"] for name, argument in run["arguments"].items()} for run in runs])
+    names = sorted({name for run in runs for name in run["arguments"]})
+    return [name for name in names if _differs([run["arguments"].get(name) for run in runs])]
+
+
+def _differs(arguments: Sequence[Mapping[str, Any] | None]) -> bool:
+    """Whether an argument has several values; a run from before there was such an option took its default."""
+    known = [argument for argument in arguments if argument is not None]
+    given = any(argument["from"] != "default" for argument in known)
+    return len({json.dumps(argument["value"]) for argument in known}) > 1 or (len(known) < len(arguments) and given)
 
 
 def differing_inputs(runs: Sequence[Mapping[str, Any]]) -> list[str]:
     """The names of the inputs whose content differs: the same path may have held other pairs."""
-    return _differing([{name: entry["sha256"] for name, entry in run["inputs"].items()} for run in runs])
-
-
-def _differing(runs: Sequence[Mapping[str, Any]]) -> list[str]:
-    values: dict[str, set[str]] = {}
-    for run in runs:
-        for name, value in run.items():
-            values.setdefault(name, set()).add(json.dumps(value))
-    return sorted(name for name, seen in values.items() if len(seen) > 1)
+    names = sorted({name for run in runs for name in run["inputs"]})
+    return [name for name in names if len({run["inputs"].get(name, {}).get("sha256") for run in runs}) > 1]
 
 
 def _read_started(folder: Path) -> dict[str, Any]:

@@ -15,8 +15,8 @@ from preference.runs import all_runs, differing_arguments, differing_inputs
 
 COLUMNS = ("train\nloss", "val\nloss", "val\nmargin", "val\nchosen", "time", "step 3", "step 4")
 LEGEND = (
-    "* the run that final_model shows. chosen: log-prob of the chosen summaries against the reference's, in nats. "
-    "time: of the last sitting, h:mm. Steps 3 and 4: rate of hallucinated summaries, with its 95 % interval."
+    "chosen: log-prob of the chosen summaries against the reference's, in nats. time: of the last sitting, h:mm. "
+    "Steps 3 and 4: rate of hallucinated summaries, with its 95 % interval."
 )
 
 
@@ -46,13 +46,15 @@ def runs_table(runs: Sequence[Mapping[str, Any]], aside: Sequence[str]) -> Group
 
 def _description(run: Mapping[str, Any], arguments: Sequence[str], inputs: Sequence[str]) -> str:
     """A run's name, and below it what it does not share with all others."""
-    lines = [f"{'*' if run['shown'] else ' '} {run['name']}"]
+    lines = [run["name"]]
     values = {name: _plain(run["arguments"][name]["value"]) for name in arguments if name in run["arguments"]}
     values |= {name: run["inputs"][name]["sha256"][:8] for name in inputs if name in run["inputs"]}
-    lines += [f"    {name} {value}" for name, value in values.items()]
+    lines += [f"{name} {value}" for name, value in values.items()]
     if not run["complete"]:
-        lines.append(f"    not complete: epoch {run['epoch']:.2f}")
-    return "\n".join(lines)
+        lines.append(f"not complete: epoch {run['epoch']:.2f}")
+    if run["shown"]:
+        lines.append("shown as final_model")
+    return "\n  ".join(lines)
 
 
 def _figures(run: Mapping[str, Any]) -> tuple[str, ...]:
