@@ -39,10 +39,6 @@ LOSSES = (
     *("sigmoid", "sft", "apo_zero", "apo_down", "hinge", "ipo", "robust", "exo_pair", "nca_pair", "bco_pair"),
     *("sppo_hard", "aot", "aot_unpaired", "discopop", "sigmoid_norm"),
 )
-# What decides nothing about a run's figures, only where they are kept and how they are shown.
-ASIDE = ("output_dir", "reference_dir", "force", "dry_run", "list_runs", "merge", "report_to")
-# What does not decide them up to a step, so that the same command with other values goes on with the run.
-NOT_DECIDING = ("num_epochs", *ASIDE)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -114,7 +110,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.list_runs:
         from preference.runs_table import print_runs
 
-        print_runs(from_here_or_project(args.output_dir), aside=ASIDE)
+        print_runs(from_here_or_project(args.output_dir))
         return EXIT_OK
     if args.dry_run:
         from preference.checklist import dry_run
@@ -125,7 +121,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from preference.final_model import save_final_model, show_final_model
     from preference.guards import check_options
     from preference.pairs import encode_pairs, read_pairs
-    from preference.runs import CURVES, FINAL_MODEL, METRICS, RunFolder
+    from preference.runs import ASIDE, CURVES, FINAL_MODEL, METRICS, NOT_DECIDING, RunFolder
     from utils.distributed import is_main_process
     from utils.files import copy_folder, locked, make_output_dir
     from utils.models import choose_device, find_checkpoint, load_tokenizer

@@ -13,12 +13,12 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from preference.runs import ADAPTER, FINAL_MODEL, RunFolder
+from preference.runs import ADAPTER, ASIDE, FINAL_MODEL, RunFolder
 from utils.cli import PROJECT_ROOT, from_here_or_project
 from utils.files import atomic_writer
 from utils.hostile_text import visible
 from utils.models import HUB_PREFIX, find_checkpoint, portable_path
-from utils.prompts import INSTRUCTION
+from utils.prompts import prompt_messages
 from utils.run_record import read_record
 
 MODEL_CARD = "README.md"
@@ -50,7 +50,8 @@ def model_card(record: Mapping[str, Any], base: str | None, adapter: bool, shown
     ``base`` is what an adapter was trained on (None: all weights were trained), ``adapter`` whether it is one still,
     ``shown`` where people find the model.
     """
-    arguments = {name: argument["value"] for name, argument in record["arguments"].items()}
+    deciding = {name: argument for name, argument in record["arguments"].items() if name not in ASIDE}
+    arguments = {name: argument["value"] for name, argument in deciding.items()}
     results = record["results"]
     figures = {name.replace("_", " "): f"{value:.4f}" for name, value in results.items() if name in SHOWN_RESULTS}
     seconds = round(results["seconds"])
@@ -68,7 +69,7 @@ def model_card(record: Mapping[str, Any], base: str | None, adapter: bool, shown
         sft=public_path(str(arguments["sft_model_path"])),
         base=public_path(base) if base else "",
         folder=public_path(str(shown)),
-        instruction=INSTRUCTION,
+        prompt=prompt_messages("...")[0]["content"],
         beta=arguments["beta"],
         results={**figures, "time": timedelta(seconds=seconds)},
         data=[
@@ -84,7 +85,7 @@ def model_card(record: Mapping[str, Any], base: str | None, adapter: bool, shown
             for part, reasons in results["left_out"].items()
             for reason, count in reasons.items()
         ],
-        given=[name for name, argument in record["arguments"].items() if argument["from"] != "default"],
+        given=[name for name, argument in deciding.items() if argument["from"] != "default"],
         arguments={name: _shown_argument(name, value) for name, value in arguments.items()},
         finished=record["finished"],
         commit=record["git_commit"],

@@ -22,6 +22,10 @@ FINAL_MODEL, MERGED_MODEL = MODELS
 METRICS, CURVES = "metrics.jsonl", "training_curves.png"
 STARTED = "started.json"  # arguments and inputs of a run that has begun, complete or not
 ADAPTER = "adapter_config.json"  # in a model's folder: it is an adapter, and names its base
+# Arguments that decide nothing about a run's figures, only where they are kept and how they are shown.
+ASIDE = ("output_dir", "reference_dir", "force", "dry_run", "list_runs", "merge", "report_to")
+# Those that do not decide them up to a step: the same command with other values goes on with the run.
+NOT_DECIDING = ("num_epochs", *ASIDE)
 
 
 @dataclass(frozen=True)

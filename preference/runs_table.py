@@ -11,7 +11,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from preference.runs import all_runs, differing_arguments, differing_inputs
+from preference.runs import ASIDE, all_runs, differing_arguments, differing_inputs
 
 COLUMNS = ("train\nloss", "val\nloss", "val\nmargin", "val\nchosen", "time", "step 3", "step 4")
 LEGEND = (
@@ -20,18 +20,18 @@ LEGEND = (
 )
 
 
-def print_runs(output_dir: Path, aside: Sequence[str]) -> None:
-    """Print every run in ``output_dir``; ``aside`` are arguments that make no difference."""
+def print_runs(output_dir: Path) -> None:
+    """Print every run in ``output_dir``, or how to begin one."""
     runs = all_runs(output_dir)
     if not runs:
         print(f"No runs in {output_dir}; this begins one: python stage_b_dpo_training.py")
         return
-    Console(highlight=False).print(runs_table(runs, aside))
+    Console(highlight=False).print(runs_table(runs))
 
 
-def runs_table(runs: Sequence[Mapping[str, Any]], aside: Sequence[str]) -> Group:
+def runs_table(runs: Sequence[Mapping[str, Any]]) -> Group:
     """The table, a row for each run; readable on 80 columns."""
-    arguments = [name for name in differing_arguments(runs) if name not in aside]
+    arguments = [name for name in differing_arguments(runs) if name not in ASIDE]
     inputs = differing_inputs(runs)
     table = Table("run", box=None, pad_edge=False, padding=(0, 1, 0, 0))
     table.columns[0].overflow = "fold"

@@ -143,7 +143,7 @@ def test_the_card_says_what_the_model_is_and_names_no_folder_of_this_machine(ada
     assert "| 6 |" in text
     assert "left out of train: 1 chosen and rejected are the same" in text
     assert "| beta | `0.2` |" in text
-    assert re.search(r"Other than the defaults: .*beta, .*report_to", text)
+    assert re.search(r"Other than the defaults: .*beta, .*learning_rate", text)
     results = json.loads((adapter_run.parent / "run.json").read_text())["results"]
     assert f"| val loss | {results['val_loss']:.4f} |" in text
     places = [str(folder) for path in (adapter_run, tiny_model, pairs["train_data_path"]) for folder in path.parents]
