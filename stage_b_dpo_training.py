@@ -202,6 +202,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             run.begin(record)
         with saved_before_stopping(trainer, after_evaluation=True):
             trainer.train(resume_from_checkpoint=str(state) if state else None)
+        trainer.end()  # the rest needs the main process alone
         if not is_main_process():
             return EXIT_OK
         seconds = time.monotonic() - start

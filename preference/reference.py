@@ -57,13 +57,16 @@ class ReferenceLogProbs:
 
     def compute(self, pairs: Dataset, batches: Sequence[Sequence[int]], score: Score) -> None:
         """Score batches of pairs, each process of a run its share; each is on disk before the next one starts."""
+        self.computed += sum(map(len, batches))
+        own = own_share(batches)
+        if not own:
+            return
         keys = pair_keys(pairs)
         with open_journal(self.journal) as file:
-            for batch in own_share(batches):
+            for batch in own:
                 found = {keys[index]: values for index, values in zip(batch, score(batch), strict=True)}
                 append_journal(file, {"pairs": found})
                 self.known.update(found)
-        self.computed += sum(map(len, batches))
 
     def add_to(self, pairs: Dataset) -> Dataset:
         """The pairs with the two columns from which TRL's DPOTrainer reads precomputed reference log-probs."""

@@ -32,7 +32,7 @@ class WholeBatches:
         dealing = loader.batch_sampler
         if isinstance(dealing, BatchSamplerShard):  # accelerate's, which gives each process batches of its own in turn
             dealing.num_processes, dealing.process_index = 1, 0
-            dealing.batch_size = None  # whatever size they have: the last one is not filled up with pairs of the first
+            dealing.even_batches = False  # or it would fill the last one up with pairs of the first
             order = dealing.batch_sampler.sampler
             if isinstance(order, LengthGroupedOrder):  # which epoch it is does not reach it in a run that goes on
                 dealing.set_epoch = order.set_epoch  # type: ignore[attr-defined]

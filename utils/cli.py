@@ -14,14 +14,14 @@ import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from utils.distributed import is_main_process, process_index, silence_unless_main
+from utils.distributed import is_main_process, process_count, process_index, silence_unless_main
 from utils.hostile_text import visible
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
 EXIT_OK, EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
 
-SECONDS_FOR_MAIN = 5.0  # in which the main process of several, having met the same problem, has said so
+SECONDS_FOR_MAIN = 5.0  # in which the main process of several has failed too, if the problem is not one process's own
 
 
 class UserError(Exception):
@@ -62,26 +62,32 @@ def run_script(main: Callable[[Sequence[str] | None], int]) -> None:
         if is_main_process():
             print(f"\ninterrupted; nothing is half-written. Go on with: {this_command()}", file=sys.stderr)
         code = EXIT_INTERRUPTED
+    except Exception:
+        _let_main_speak()
+        raise
     sys.stdout.flush()
     sys.exit(code)
 
 
 def this_command() -> str:
     """The command that started this process, as this system's shell takes it."""
-    words = ["python", *sys.argv]
+    processes = process_count()
+    launcher = ["python"] if processes == 1 else ["torchrun", "--nproc_per_node", str(processes)]
+    words = [*launcher, *sys.argv]
     return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
 
 
 def _report(problem: str) -> None:
-    """One message on standard error, also where all processes of a run meet the same problem.
+    """One message on standard error, also where all processes of a run meet the same problem: the main one speaks."""
+    _let_main_speak()
+    speaker = "error" if is_main_process() else f"error in process {process_index()}"
+    print(f"{speaker}: {visible(problem)}", file=sys.stderr, flush=True)
 
-    The main one speaks, and the launcher ends the others; one that still runs after that is alone with its problem.
-    """
-    speaker = "error"
+
+def _let_main_speak() -> None:
+    """Wait, in a process that is not the main one: where that has failed, the launcher ends this one meanwhile."""
     if not is_main_process():
         time.sleep(SECONDS_FOR_MAIN)
-        speaker = f"error in process {process_index()}"
-    print(f"{speaker}: {visible(problem)}", file=sys.stderr, flush=True)
 
 
 def stay_private() -> None:
