@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,7 +17,7 @@ from preference.pairs import packed_lengths
 from preference.shared_batches import SharedOut, WholeBatches
 from preference.shared_prefix import SharedPrefixModel, largest_difference, reason_not_to_share
 from utils.cli import RunError
-from utils.distributed import own_share
+from utils.distributed import is_main_process, own_share
 from utils.resumable_training import LengthGroupedOrder, WholeCheckpoints
 
 if TYPE_CHECKING:
@@ -80,12 +82,12 @@ class PairsTrainer(WholeCheckpoints, WholeBatches, DPOTrainer):
         return loss
 
     def training_step(self, model: Any, inputs: Any, *args: Any, **options: Any) -> Any:
-        stock = super().training_step
-        return self._within_memory("training", inputs, lambda: stock(model, inputs, *args, **options))
+        step = partial(super().training_step, model, inputs, *args, **options)
+        return self._within_memory("training", inputs, step, shared_by=self.args.world_size)
 
     def prediction_step(self, model: Any, inputs: Any, *args: Any, **options: Any) -> Any:
-        stock = super().prediction_step
-        return self._within_memory("validation", inputs, lambda: stock(model, inputs, *args, **options))
+        step = partial(super().prediction_step, model, inputs, *args, **options)
+        return self._within_memory("validation", inputs, step, shared_by=self.args.world_size)
 
     def compute_ref_log_probs(self, model: Any, inputs: Any) -> Any:
         stock = super().compute_ref_log_probs
@@ -96,9 +98,13 @@ class PairsTrainer(WholeCheckpoints, WholeBatches, DPOTrainer):
         packed = model if self.unshared else SharedPrefixModel(model, self.model.config)
         return packed if self.at_once is None else MicroBatches(packed, self.at_once)
 
-    def _within_memory(self, role: str, inputs: Mapping[str, Any], step: Callable[[], T]) -> T:
-        """Do a step on one batch, with as many pairs at once as fit; one that runs out of memory leaves no trace."""
+    def _within_memory(self, role: str, inputs: Mapping[str, Any], step: Callable[[], T], *, shared_by: int = 1) -> T:
+        """Do a step on one batch, with as many pairs at once as fit; one that runs out of memory leaves no trace.
+
+        ``shared_by`` is how many processes run the batch together.
+        """
         rows, length = inputs["input_ids"].shape
+        pairs = math.ceil(rows / 2 / shared_by)
 
         def attempt(at_once: int) -> T:
             undo = self._undo_point()
@@ -113,7 +119,7 @@ class PairsTrainer(WholeCheckpoints, WholeBatches, DPOTrainer):
             finally:
                 self.at_once = None
 
-        return self.pairs_at_once.run(role, rows // 2, length, attempt)
+        return self.pairs_at_once.run(role, pairs, length, attempt)
 
     def _undo_point(self) -> Callable[[], None]:
         """Take note of the gradients accumulated so far and of TRL's figures; returns what brings them back."""
@@ -154,7 +160,8 @@ class PairsTrainer(WholeCheckpoints, WholeBatches, DPOTrainer):
             batches = reference.missing(rows, size)
             self.accelerator.wait_for_everyone()  # nothing is written before all processes know what is missing
             pairs = sum(map(len, own_share(batches)))
-            with tqdm(total=pairs, desc=f"Reference, {name}", unit="pair", disable=not pairs) as bar:
+            silent = not (pairs and is_main_process())
+            with tqdm(total=pairs, desc=f"Reference, {name}", unit="pair", disable=silent) as bar:
 
                 def score(batch: Sequence[int], rows: Any = rows, bar: Any = bar) -> list[LogProbs]:
                     found = self._reference_of([rows[index] for index in batch])

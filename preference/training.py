@@ -14,6 +14,7 @@ from preference.callbacks import KeepBest, ReferenceCheck, StopOnDivergence, War
 from preference.policy import Policy, adapter_weights, keep_trainable_fp32
 from preference.preflight import checkpoints_gradients
 from preference.runs import METRICS, RunFolder
+from preference.summary_lengths import WarnOfShortSummaries
 from preference.trainer import PairsTrainer
 from utils.cli import RunError
 from utils.cpu_speed import reuse_freed_memory, score_labelled_tokens_only
@@ -102,6 +103,7 @@ def build_trainer(
         ReferenceCheck(TOLERANCE["half" if rounded else "fp32"]),
         StopOnDivergence(),
         WarnOfDisplacement(args.beta, tqdm.write),
+        WarnOfShortSummaries(tokenizer, val.dataset, args.batch_size, tqdm.write),
         KeepBest(args.early_stopping_patience, save_best),
         SaveByTheClock(each_epoch=True),
     ):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+from itertools import accumulate
 
 import pytest
 import torch
+from torch.profiler import ProfilerActivity, profile
 
 import stage_b_dpo_training
 from preference.micro_batches import joined
@@ -97,7 +99,7 @@ def two_micro_batches(trainer):
     trainer._metrics["train"].clear()
     trainer._total_train_tokens = 0
     rows = [trainer.train_dataset[index] for index in range(PAIRS)]
-    losses = [trainer.training_step(trainer.model, trainer.data_collator(part)) for part in (rows, rows[:4])]
+    losses = [trainer.training_step(trainer.model, trainer.data_collator(part)) for part in (rows[:2], rows)]
     gradients = {name: p.grad.clone() for name, p in trainer.model.named_parameters() if p.grad is not None}
     return torch.stack(losses), copy.deepcopy(dict(trainer._metrics["train"])), trainer._total_train_tokens, gradients
 
@@ -131,6 +133,24 @@ def test_the_stock_layout_is_split_too(trained):
     torch.testing.assert_close(losses_in_parts, losses, atol=1e-6, rtol=1e-6)
     for name, gradient in gradients.items():
         torch.testing.assert_close(gradients_in_parts[name], gradient, atol=1e-6, rtol=1e-4)
+
+
+def test_one_part_alone_is_in_memory(trained):
+    trainer = trained()
+    batch = trainer.data_collator([trainer.train_dataset[index] for index in range(PAIRS)])
+
+    def peak():
+        """Bytes above those at the start, of what PyTorch allocates in one step."""
+        trainer.model.zero_grad(set_to_none=True)
+        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as measured:
+            trainer.training_step(trainer.model, batch)
+        events = [event for event in measured.profiler.kineto_results.events() if event.name() == "[memory]"]
+        return max(accumulate(event.nbytes() for event in sorted(events, key=lambda event: event.start_ns())))
+
+    whole = peak()
+    fail_forward(trainer.model, 1, ERRORS["a CPU"])
+    trainer.training_step(trainer.model, batch)
+    assert peak() < 0.4 * whole  # a fifth, and the gradients
 
 
 def test_figures_per_token_go_back_to_the_rows_that_they_are_of():
