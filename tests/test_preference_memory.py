@@ -1,0 +1,205 @@
+"""The memory that a run will take: what autograd keeps is asked of it, the rest is computed by hand."""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import nullcontext
+
+import pytest
+import torch
+from datasets import Dataset
+from peft import LoraConfig, get_peft_model
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from preference.memory import Batch, PairSize, Plan, longest_batch, pair_sizes, predict, saved_by_layer
+from preference.model_shape import AdapterShape, adapter_of, new_adapter, shape_of
+from preference.preflight import Choice, Preflight, command_with, fitting_options
+from preference.shared_prefix import IGNORED, pack_pairs
+from tests.tiny import find
+from utils.cli import UserError
+from utils.models import all_linear_lora
+
+CPU = torch.device("cpu")
+LLAMA_8B = LlamaConfig(
+    vocab_size=128256,
+    hidden_size=4096,
+    intermediate_size=14336,
+    num_hidden_layers=32,
+    num_attention_heads=32,
+    num_key_value_heads=8,
+    tie_word_embeddings=False,
+)
+
+
+def small(layers):
+    return LlamaConfig(
+        vocab_size=64,
+        hidden_size=48,
+        intermediate_size=112,
+        num_hidden_layers=layers,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+    )
+
+
+def kept_by_autograd(model, batch, half):
+    """Bytes of all that a forward pass keeps for its backward pass, weights aside, each storage once."""
+    weights = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
+    kept = {}
+
+    def note(tensor):
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            kept[storage.data_ptr()] = storage
+        return tensor
+
+    causal = torch.ones(batch.width, batch.width, dtype=torch.bool).tril().expand(batch.rows, 1, -1, -1)
+    autocast = torch.autocast("cpu", torch.bfloat16) if half else nullcontext()
+    with autocast, torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        model(torch.ones(batch.rows, batch.width, dtype=torch.long), attention_mask=causal, use_cache=False)
+    return sum(storage.nbytes() for storage in kept.values())
+
+
+@pytest.mark.parametrize("rank, half", [(8, False), (8, True), (0, False)], ids=["LoRA", "LoRA in bf16", "all weights"])
+def test_a_layer_keeps_what_autograd_says(rank, half):
+    batch, kept = Batch(rows=2, width=40, scored=0), []
+    for layers in (2, 3):
+        model = LlamaForCausalLM(small(layers)).to(torch.bfloat16 if half else torch.float32)
+        if rank:
+            model = get_peft_model(model, LoraConfig(**all_linear_lora(rank)))
+        model.train()
+        kept.append(kept_by_autograd(model.base_model.model.model if rank else model.model, batch, half))
+    shape = shape_of(small(2))
+    plan = Plan("cpu", half, new_adapter(shape, rank))
+    halved_adapter = plan.adapter.parameters / 2 * 2 if half else 0  # autocast's copies: they count as adapter
+    assert kept[1] - kept[0] - halved_adapter == pytest.approx(saved_by_layer(shape, batch, plan), rel=0.01)
+
+
+def test_an_8b_model_in_4_bit_trains_on_a_card_of_12_gb():
+    shape = shape_of(LLAMA_8B)
+    plan = Plan("cuda", True, new_adapter(shape, 16), "4bit", checkpointing=True, triton=True)
+    batch = longest_batch([PairSize(prompt=512, chosen=64, rejected=64, packed=641)], 1)
+    memory = predict(shape, batch, plan)
+    a_layer = 2 * 4096 * 4096 + 2 * 4096 * 1024 + 3 * 4096 * 14336
+    other = 2 * 128256 * 4096 + (2 * 32 + 1) * 4096
+    assert memory.weights.size == pytest.approx(32 * a_layer * 4.127 / 8 + other * 2)
+    lora = 32 * 16 * (2 * (4096 + 4096) + 2 * (4096 + 1024) + 3 * (4096 + 14336))
+    assert (memory.gradients.size, memory.optimizer.size) == (lora * 4, lora * 8)
+    assert memory.activations.size > 32 * 641 * 4096 * 2  # the input of each layer, in bf16
+    assert sum(part.size for part in memory.parts.values()) == memory.total < 9e9
+    shown = memory.arithmetic()
+    assert "6.98e9 weights of linear layers x 0.516 bytes" in shown and f"{memory.total / 1e9:.2f} GB" in shown
+
+
+def test_gradient_checkpointing_keeps_one_layer_and_the_input_of_each():
+    shape, batch = shape_of(LLAMA_8B), Batch(1, 641, 128)
+    plans = [Plan("cuda", True, new_adapter(shape, 16), "4bit", checkpointing=on) for on in (True, False)]
+    on, off = (predict(shape, batch, plan).activations.size for plan in plans)
+    assert off > 8 * on
+
+
+def test_all_weights_need_four_times_their_fp32_size_before_any_batch():
+    shape = shape_of(small(2))
+    parameters = sum(parameter.numel() for parameter in LlamaForCausalLM(small(2)).parameters())
+    memory = predict(shape, Batch(1, 1, 1), Plan("cpu", False, AdapterShape(0, 0)))
+    assert memory.weights.size + memory.gradients.size + memory.optimizer.size == 16 * parameters
+
+
+def test_an_adapter_is_sized_by_its_own_file(tiny_model, tiny_adapter):
+    shape = shape_of(LlamaForCausalLM.from_pretrained(tiny_model).config)
+    assert adapter_of(find(tiny_adapter), shape, lora_r=16) == new_adapter(shape, 4)  # whose rank is 4
+    assert adapter_of(find(tiny_model), shape, lora_r=16) == new_adapter(shape, 16)
+
+
+def test_the_longest_batch_is_the_one_that_the_model_will_meet():
+    rows = [([1] * 7, [2, 3, 4], [2, 3, 5, 6]), ([1] * 5, [2] * 6, [3] * 5), ([1] * 2, [2], [3])]
+    pairs = Dataset.from_list(
+        [dict(zip(("prompt_ids", "chosen_ids", "rejected_ids"), row, strict=True)) for row in rows]
+    )
+    sizes = pair_sizes(pairs)
+    assert sizes[0] == PairSize(7, 3, 4, 7 + 3 + 4 - 2 + 1) and sizes[0].longer == 11
+
+    stock = [(prompt, side) for index in (1, 2) for prompt, *sides in rows[:2] for side in (sides[index - 1],)]
+    length = max(len(prompt) + len(side) for prompt, side in stock)
+    input_ids, mask, labels = (torch.zeros(4, length, dtype=torch.long) for _ in range(3))
+    for row, (prompt, side) in enumerate(stock):
+        together = len(prompt) + len(side)
+        input_ids[row, :together] = torch.tensor(prompt + side)
+        mask[row, :together] = 1
+        labels[row] = IGNORED
+        labels[row, len(prompt) : together] = torch.tensor(side)
+    packed = pack_pairs(input_ids, mask, labels)
+    batch = longest_batch(sizes, 2)
+    assert (batch.rows, batch.width) == packed.input_ids.shape
+    assert batch.scored == (packed.shift_labels != IGNORED).sum()
+    assert longest_batch(sizes, 2, shared=False) == Batch(4, length, 3 + 4 + 6 + 5)
+
+
+SIZES = [PairSize(prompt=length - 10, chosen=10, rejected=10, packed=length + 11) for length in (100, 300, 500)]
+ASKED = Choice(batch_size=4, gradient_accumulation_steps=1, max_length=1024)
+
+
+@pytest.mark.parametrize(
+    "free, fitting",
+    [
+        (4 * 500, Choice(4, 1, 1024)),
+        (2 * 500, Choice(2, 2, 1024)),
+        (500, Choice(1, 4, 1024)),
+        (400, Choice(2, 2, 1024, load_in_4bit=True)),
+        (200, Choice(1, 4, 1024, load_in_4bit=True)),
+        (160, Choice(1, 4, 448, load_in_4bit=True)),
+        (10, None),
+    ],
+)
+def test_what_fits_keeps_the_update_then_the_pairs(free, fitting):
+    def needed(choice):
+        longest = max(pair.longer for pair in SIZES if pair.longer <= choice.max_length)
+        bits = 0.4 if choice.load_in_4bit else 1
+        return choice.batch_size * bits * min(longest, choice.max_length)
+
+    assert fitting_options(ASKED, needed, free, SIZES, quantizable=True) == fitting
+
+
+def test_three_at_once_do_not_make_an_update_of_four():
+    tried = []
+    fitting_options(ASKED, lambda choice: tried.append(choice) or 1e9, 0, SIZES, quantizable=False)
+    assert {choice.batch_size for choice in tried} == {4, 2, 1}
+    assert all(choice.batch_size * choice.gradient_accumulation_steps == 4 for choice in tried)
+    assert not any(choice.load_in_4bit for choice in tried)
+
+
+def test_the_command_that_fits_is_the_given_one_with_other_numbers():
+    given = [
+        "--batch_size",
+        "4",
+        "--output_dir",
+        "my models",
+        "--loss_type",
+        "sigmoid",
+        "sft",
+        "--load_in_8bit",
+        "--beta=0.2",
+    ]
+    assert command_with(given, ASKED, Choice(2, 2, 1024, load_in_4bit=True)) == (
+        "python stage_b_dpo_training.py --output_dir 'my models' --loss_type sigmoid sft --beta=0.2 "
+        "--batch_size 2 --gradient_accumulation_steps 2 --load_in_4bit"
+    )
+    assert "--max_length" not in command_with(["--batch_size=4"], ASKED, Choice(1, 4, 1024))
+
+
+def test_a_run_that_will_not_fit_is_refused_with_the_command_that_will(tiny_adapter):
+    args = argparse.Namespace(
+        lora_r=16, batch_size=4, gradient_accumulation_steps=1, max_length=1024, load_in_4bit=False, load_in_8bit=False
+    )
+    preflight = Preflight.of(args, find(tiny_adapter), CPU, SIZES)
+    needed, less = preflight.memory().total, preflight.memory(Choice(2, 2, 1024)).total
+    assert preflight.verdict([], free=needed).way_out is None
+    verdict = preflight.verdict(["--beta", "0.2"], free=less)
+    with pytest.raises(
+        UserError, match=r"will fit: python .* --beta 0.2 --batch_size 2 --gradient_accumulation_steps 2\."
+    ):
+        verdict.refuse(force=False)
+    verdict.refuse(force=True)
+    shorter = preflight.verdict([], free=preflight.memory(Choice(1, 4, 320, load_in_4bit=True)).total)
+    assert "leaves out 1 of 3 pairs" in str(shorter)
+    assert "No choice of options fits" in str(preflight.verdict([], free=0))
