@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from preference.guards import check_options
 from preference.pairs import MAKE_PAIRS, EncodedPairs, encode_pairs, read_pairs
 from utils.cli import EXIT_BAD_INPUT, EXIT_OK, PROJECT_ROOT, UserError, from_here_or_project
+from utils.distributed import process_count
 from utils.files import sha256_path
 from utils.models import Checkpoint, choose_device, choose_dtype, find_checkpoint, load_tokenizer
 from utils.prompts import text_of
@@ -239,10 +240,11 @@ def plan_and_time(
 
 def training_line(args: argparse.Namespace, dtype: torch.dtype, device: torch.device) -> str:
     """The figures of a run in a line."""
+    processes = f" x {process_count()} processes" if process_count() > 1 else ""
     return (
         f"{' + '.join(args.loss_type)}, beta {args.beta:g}, learning rate {args.learning_rate:g}, {args.num_epochs:g} "
-        f"epochs, batch {args.batch_size} x {args.gradient_accumulation_steps}, {str(dtype).removeprefix('torch.')} on "
-        f"{device}"
+        f"epochs, batch {args.batch_size} x {args.gradient_accumulation_steps}{processes}, "
+        f"{str(dtype).removeprefix('torch.')} on {device.type}"
     )
 
 
