@@ -95,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # ------------------------------------------------------------------ write, show, say what comes next
     results_csv, statistics, report = (args.output_dir / name for name in (RESULTS_CSV, STATISTICS, REPORT))
     for line in keep_apart(args.output_dir, {"arguments": record.arguments, "inputs": record.inputs}):
-        print(f"Set aside    {line}")
+        print(line)
     record.open()
     cells = results.astype(object).where(results.notna(), None)  # an empty cell, not "nan"
     write_csv(results_csv, list(results.columns), cells.to_dict("records"))

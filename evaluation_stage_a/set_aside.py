@@ -17,8 +17,11 @@ SCRIPT = "evaluate_stage_a.py"  # whose records count here
 SET_ASIDE = "set_aside"
 STATISTICS, REPORT = "evaluation_statistics.json", "evaluation_report.txt"
 # What belongs to one checkpoint; the journal of generated texts knows for itself which checkpoint each is from.
-OF_ONE_CHECKPOINT = (RESULTS_CSV, STATISTICS, REPORT, "manual_assessment*", "assessment_report*")
-LOCKS = ".manual_assessment*.lock"  # held by a labelling session
+OF_ONE_CHECKPOINT = (
+    *(RESULTS_CSV, STATISTICS, REPORT),
+    *("manual_assessment*", "assessment_report*", "manual_comparison*", "comparison_report*"),
+)
+LOCKS = ".manual_*.lock"  # held by labelling sessions
 UNKNOWN = "unknown"
 
 
@@ -39,9 +42,9 @@ def keep_apart(output_dir: Path, record: Mapping[str, Any]) -> list[str]:
         record_too = [output_dir / RUN_RECORD] if earlier else []
         folder = _move_out([*files, *record_too], output_dir / SET_ASIDE / former)
         whose = earlier["arguments"]["model_path"]["value"] if earlier else "an unknown checkpoint"
-        said.append(f"the results of {whose}, another checkpoint, are now in {folder}, with their labels")
+        said.append(f"Set aside    the results of {whose}, another checkpoint, with their labels: {folder}")
     if _bring_back(output_dir / SET_ASIDE / own, output_dir):
-        said.append("what was set aside of this checkpoint is back, with its labels")
+        said.append("Back again   what was set aside of this checkpoint, with its labels")
     return said
 
 

@@ -1,7 +1,8 @@
 """The runs of one output folder: each in a folder of its own, the last complete one shown at the top.
 
 OUTPUT_DIR/runs/<name>/ holds all of a run: its record, metrics, curves, checkpoints and model. A run is named by what
-decides its figures, all but the number of epochs: the same command with more epochs goes on with the same run.
+decides its figures, all but the number of epochs: the same command with more epochs goes on with the same run. What
+steps 3 and 4 find of its model comes in by ``utils.rates.add_rate``.
 """
 
 from __future__ import annotations

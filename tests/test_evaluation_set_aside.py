@@ -15,7 +15,7 @@ from tests.tiny import build_tiny_adapter, write_phase1
 from utils.cli import UserError
 from utils.files import read_journal, write_json
 
-LABELS = ("manual_assessment.json", "manual_assessment_ann.journal.jsonl", "assessment_report.txt")
+LABELS = ("manual_assessment.json", "manual_assessment_ann.journal.jsonl", "comparison_report.html")
 KEPT = (RESULTS_CSV, "evaluation_statistics.json", "run.json", *LABELS)
 
 
@@ -148,5 +148,5 @@ def test_step_3_keeps_apart_two_models_under_one_path_and_gives_the_run_its_rate
     [aside] = (out / "set_aside").iterdir()
     assert {"manual_assessment.json", RESULTS_CSV, "run.json"} <= {path.name for path in aside.iterdir()}
     assert len(read_journal(run / "rates.jsonl")) == 1
-    assert "is back" in evaluate(tiny_adapter)
+    assert "Back again" in evaluate(tiny_adapter)
     assert (out / "manual_assessment.json").read_text() == "labels of the first"

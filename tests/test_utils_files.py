@@ -82,10 +82,11 @@ def test_a_missing_journal_is_an_empty_one(tmp_path):
     assert read_journal(tmp_path / "none.jsonl") == []
 
 
-def test_hash_of_a_folder_sees_content_and_names_but_not_run_records(tmp_path):
+def test_hash_of_a_folder_sees_content_and_names_but_no_run_record_or_model_card(tmp_path):
     (tmp_path / "a").write_text("1")
     before = sha256_path(tmp_path)
-    (tmp_path / "run.json").write_text("{}")
+    for name in ("run.json", "README.md"):
+        (tmp_path / name).write_text("about a")
     assert sha256_path(tmp_path) == before
     (tmp_path / "a").write_text("2")
     changed = sha256_path(tmp_path)

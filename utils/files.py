@@ -15,6 +15,8 @@ from typing import Any, TextIO
 from utils.cli import UserError
 from utils.distributed import is_main_process
 
+NOT_HASHED = ("run.json", "README.md")  # in a folder
+
 
 def make_output_dir(path: Path) -> Path:
     """Create an output folder, readable by its owner only: it will hold clinical text.
@@ -162,14 +164,17 @@ def sha256_text(text: str) -> str:
 
 
 def sha256_path(path: Path) -> str:
-    """SHA-256 of a file, or of a folder's files and their names (hidden files, caches, run records left out)."""
+    """SHA-256 of a file, or of a folder's files and their names.
+
+    Hidden files, caches, run records and model cards are left out: what they say is about the others.
+    """
     if path.is_file():
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     digest = hashlib.sha256()
     for member in sorted(p for p in path.rglob("*") if p.is_file()):
         name = member.relative_to(path)
-        if any(part.startswith((".", "__pycache__")) for part in name.parts) or name.name == "run.json":
+        if any(part.startswith((".", "__pycache__")) for part in name.parts) or name.name in NOT_HASHED:
             continue
         digest.update(f"{name.as_posix()}\0{sha256_path(member)}\n".encode())
     return digest.hexdigest()
