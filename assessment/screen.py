@@ -1,88 +1,100 @@
-"""What the annotator sees, as pure functions: an item, the state and a width in, something rich can print out."""
+"""What the annotator sees of a sitting, as pure functions of it: the bar, the texts, the question and the keys."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
-from rich.console import Group, RenderableType
-from rich.rule import Rule
-from rich.table import Table
 from rich.text import Text
 
-from assessment.session import TYPES, Item, State, answers
-from utils.hostile_text import visible
+from assessment.layout import Mark, Pane, in_rows, literal, sentence_lines, text_lines, wrapped
+from assessment.session import PREFER, SKIP, Answer, Item
+from assessment.sitting import Sitting
+from assessment.words import KEYS
 
-SIDE_BY_SIDE_FROM = 140  # columns: below, the two texts would get less than a readable line each
+NO_NOTE, NO_SUMMARY = "(the note is empty)", "(the summary is empty)"
 
-_LINE = "-"  # in ASCII, for output that is not UTF-8: rich 15 falls back for a rule with a title only
-_BLANK = " \t\r\n"  # not str.strip()'s default, which would drop control bytes as well
-
-KEYS = "y hallucinated | n clean | s skip | u undo | stats | ? help | q quit"
-TYPE_KEYS = " | ".join(f"{number} {name}" for number, name in enumerate(TYPES, start=1))
-
-GUIDELINES = """\
-GUIDELINES
-Judge the summary against the note alone, not against what is likely.
-y  hallucinated: at least one statement that the note does not support
-n  clean: everything in it is in the note. Leaving something out is not
-   a hallucination, nor is another wording.
-s  skip: you cannot tell. Skipped items come back after a restart.
-
-The four kinds; where several fit, take the gravest statement:
-1  fabricated            nothing in the note speaks of it
-   note: "BP 120/80."                summary: "BP 120/80. Takes aspirin."
-2  incorrect_inference   a conclusion that the note does not draw
-   note: "Started on metformin."     summary: "Poorly controlled diabetes."
-3  contradiction         the note says otherwise
-   note: "Denies chest pain."        summary: "Presents with chest pain."
-4  unsupported_details   the matter is in the note, the detail is not
-   note: "Chest pain."               summary: "A 3-day history of chest pain."
-
-u takes back the last decision, as often as you like, also after a restart.
-stats shows the rate so far. Each answer is on disk before the next item shows.
-Enter shows the item again."""
+QUESTIONS: Mapping[str, str] = {
+    "hallucination_type": "of what kind?",
+    "severity": "how grave is it?",
+    "sentences": "which sentences are wrong?",
+    "better": "which summary is better?",
+}
 
 
-def literal(text: str, style: str = "") -> Text:
-    """``text`` for printing: nothing in it is markup, nothing reaches the terminal, long words are folded."""
-    return Text(visible(text), style=style, overflow="fold")
+class Finding(NamedTuple):
+    """A claim of a summary that the automatic screen flags, in characters of the summary."""
+
+    start: int
+    end: int
+    text: str
+    type: str
+    verdict: str
 
 
-def progress(item: Item, state: State, items: Sequence[Item]) -> str:
-    """Where the annotator stands; says nothing about the labels themselves, which would bias the next one."""
-    decided = answers(state, items).values()
-    skipped = sum(decision.has_hallucination is None for decision in decided)
-    place = next(number for number, other in enumerate(items, start=1) if other.key == item.key)
-    return f"item {place} of {len(items)} | labelled {len(decided) - skipped} | skipped {skipped}"
+Findings = Callable[[Item], Sequence[Finding]]  # of the summary that an item asks about
 
 
-def item_screen(item: Item, state: State, items: Sequence[Item], width: int) -> RenderableType:
-    """Note and summary, side by side where ``width`` allows, then progress and keys.
-
-    Those stand last: however long the note is, they are what remains in sight.
-    """
-    note = _block("NOTE", item.note, "(the note is empty)")
-    summary = _block("SUMMARY", item.summary, "(the summary is empty)")
-    heading = Group(Text(), Rule(characters=_LINE))
-    footer = Rule(literal(progress(item, state, items), "bold"), align="left", characters=_LINE)
-    keys = key_line(state.awaiting_type == item.key)
-    if width < SIDE_BY_SIDE_FROM:
-        return Group(heading, note, Text(), summary, footer, keys)
-    columns = Table.grid(padding=(0, 4, 0, 0), expand=True)
-    columns.add_column(ratio=3, overflow="fold")
-    columns.add_column(ratio=2, overflow="fold")
-    columns.add_row(note, summary)
-    return Group(heading, columns, footer, keys)
+def places_of(words: str, text: str) -> list[tuple[int, int]]:
+    """Where ``words`` stand in a text, in either case; any white space between them."""
+    pattern = r"\s+".join(re.escape(word) for word in words.split())
+    return [match.span() for match in re.finditer(pattern, text, re.IGNORECASE)] if pattern else []
 
 
-def key_line(awaiting_type: bool) -> Text:
-    """The keys that work now."""
-    if awaiting_type:
-        return literal(f"{TYPE_KEYS}\nEnter without a kind | u undo | stats | ? help | q quit", "bold")
-    return literal(KEYS, "bold")
+def panes(item: Item, findings: Findings, search: str = "", current: int = 0) -> list[Pane]:
+    """The note and its summaries. What is searched for is marked in the note, the ``current`` place of it above all."""
+    found = places_of(search, item.note)
+    marks = tuple(Mark(*span, "current" if n == current else "match") for n, span in enumerate(found))
+    note = Pane("NOTE", lambda width: text_lines(item.note, marks, NO_NOTE, width))
+    return [note, *(_summary_pane(item, place, findings) for place in range(len(item.summaries)))]
 
 
-def _block(title: str, text: str, if_empty: str) -> Text:
-    shown = text.rstrip(_BLANK)
-    body = literal(shown) if shown else literal(if_empty, "italic")
-    return Text("\n", overflow="fold").join([literal(title, "bold"), body])
+def _summary_pane(item: Item, place: int, findings: Findings) -> Pane:
+    text = item.summaries[place]
+    title = "SUMMARY" if len(item.summaries) == 1 else f"SUMMARY {place + 1}"
+    if len(item.summaries) > 1 and place == item.asked:
+        title += " << judge this one"
+    flagged = findings(item) if place == item.asked else ()
+    marks = tuple(Mark(f.start, f.end, "flag") for f in flagged)
+
+    def lines(width: int) -> Sequence[Text]:
+        notices = [literal(f"screen: {f.verdict} {f.type}: {f.text}", "flag") for f in flagged]
+        return [*sentence_lines(text, marks, NO_SUMMARY, width), *(row for n in notices for row in wrapped(n, width))]
+
+    return Pane(title, lines)
+
+
+def bar(sitting: Sitting) -> str:
+    """Progress, and what is kept of the item shown."""
+    parts = [sitting.progress()]
+    if sitting.flagged:
+        parts.append("FLAGGED")
+    if sitting.said and sitting.question in ("judge", "better"):
+        parts.append(f"you said: {verdict(sitting.said)}")
+    if sitting.comment:
+        parts.append(f"comment: {sitting.comment}")
+    return " | ".join(parts)
+
+
+def verdict(answer: Answer) -> str:
+    """A decision in words."""
+    if answer.kind == SKIP:
+        return "skipped"
+    if answer.kind == PREFER:
+        return "equal" if answer.value is None else "one is better"
+    return "hallucinated" if answer.value else "clean"
+
+
+def key_rows(cells: Sequence[str], width: int) -> list[Text]:
+    """The keys that work now, each before what it does."""
+    shown = []
+    for cell in cells:
+        key, space, rest = cell.partition(" ")
+        shown.append(Text.assemble((key, "key"), space + rest))
+    return in_rows(shown, width)
+
+
+def keys_now(sitting: Sitting) -> tuple[str, ...]:
+    """The keys for the question that is open."""
+    return KEYS[sitting.question]

@@ -7,7 +7,6 @@ import io
 import json
 import os
 import shlex
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,10 +14,7 @@ from pathlib import Path
 import pytest
 
 import manual_assessment_tool
-from assessment.report import above_rule, interval_answer, results_document, summary_text
-from assessment.session import Item, State, apply, new_event
-from utils.cli import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OK, PROJECT_ROOT, UserError
-from utils.statistics import wilson
+from utils.cli import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OK, PROJECT_ROOT, RunError, UserError
 
 SCRIPT = PROJECT_ROOT / "manual_assessment_tool.py"
 COLUMNS = ("example_id", "clinical_note", "ground_truth", "generated_summary", "model")
@@ -89,7 +85,7 @@ def test_a_whole_sitting_through_a_pipe(results, sit):
     assert "item 1 of 3 | labelled 0" in out
     assert "item 3 of 3 | labelled 2" in out
     assert "'what' is not a key" in out
-    assert "Nothing is left to do: 3 of 3 labelled" in out
+    assert "Nothing is left to do." in out
     assert sorted(labels_beside(results).values(), key=str) == [
         (False, None),
         (True, "unsupported_details"),
@@ -98,14 +94,14 @@ def test_a_whole_sitting_through_a_pipe(results, sit):
     report = (results.parent / "assessment_report.txt").read_text(encoding="utf-8")
     assert "Hallucinated  2 of 3 = 66.7 % (95 % Wilson interval 20.8 % to 93.9 %)" in report
     assert "PROCEED TO STAGE B" in report
-    assert report in out.replace(" \n", "\n")
+    assert report.partition("\n\n")[2] in out
     assert "\x1b" not in out
 
 
 def test_each_entry_of_the_results_has_the_fields_other_steps_read(results, sit):
     sit(results, ["y", "1"])
     document = json.loads((results.parent / "manual_assessment.json").read_text(encoding="utf-8"))
-    assert set(document) == {"total_assessed", "timestamp", "assessments"}
+    assert {"total_assessed", "timestamp", "assessments"} < set(document)
     (entry,) = document["assessments"]
     assert set(entry) >= {"example_id", "has_hallucination", "hallucination_type", "timestamp", "seconds"}
     assert 0 <= entry["seconds"] < 60  # of this item, not of the machine's clock
@@ -140,7 +136,7 @@ def test_nothing_that_would_bias_is_shown(results, sit):
 def test_the_same_command_goes_on_at_the_first_open_item(results, sit):
     sit(results, ["n", "q"])
     first = labels_beside(results)
-    code, out = sit(results, ["y", "fabricated"])
+    code, out = sit(results, ["y", "fabricated", "q"])
     assert code == EXIT_OK
     assert "item 1 of 3" not in out
     assert "item 2 of 3 | labelled 1" in out
@@ -155,8 +151,8 @@ def test_undo_reaches_behind_a_restart_and_behind_the_end(results, sit):
     assert out.count("taken back") == 3
     assert "there is nothing to undo" in out
     assert labels_beside(results) == {}
-    assert "Nothing is labelled yet: no rate, no verdict." in out
-    assert "READY" not in out
+    assert "NOTHING IS LABELLED YET: no rate, no verdict." in out
+    assert "READY" not in out.rpartition("NOTHING IS LABELLED")[2]
 
 
 def test_u_takes_back_a_y_while_its_kind_is_asked(results, sit):
@@ -167,7 +163,7 @@ def test_u_takes_back_a_y_while_its_kind_is_asked(results, sit):
 
 def test_skipped_items_come_again_after_a_restart(results, sit):
     _, out = sit(results, ["skip", "n", "n"])
-    assert "2 of 3 labelled" in out
+    assert "Labelled      2 of 3 (1 skipped, 0 not seen)" in out
     _, out = sit(results, ["n"])
     assert "item 1 of 3 | labelled 2 | skipped 1" in out
     assert len(labels_beside(results)) == 3
@@ -231,16 +227,16 @@ def test_an_annotator_name_cannot_leave_the_folder(results, sit):
 
 
 def test_hostile_text_never_reaches_the_terminal_raw(tmp_path, sit):
-    evil = "\x1b[2J\x1b]0;owned\x07\x9b31m [/90] [b]bold[/b] \u202etfel"
-    path = write_results(tmp_path / "evil.csv", [[f"id{evil}", evil, "", evil, ""]])
-    _, out = sit(path, [evil, "n"])
+    evil = "\x1b[2J\x1b]0;owned\x07\x9b31m[/90][b]bold[/b]\u202etfel"
+    shown = r"\x1b[2J\x1b]0;owned\x07\x9b31m[/90][b]bold[/b]\u202etfel"
+    path = write_results(tmp_path / "evil.csv", [[evil, evil, "", evil, ""]])
+    _, out = sit(path, [evil, "n", "c after", "q"])
     write_results(path, [["another", evil, "", evil, ""]])
-    _, later = sit(path, ["q"])
-    assert "no such row in this file: id" in later
-    report = (tmp_path / "assessment_report.txt").read_text("utf-8")
-    for text in (out, later, report):
+    _, later = sit(path, [f"c {evil}", "b", "f", "u", "q"])
+    report, page = (tmp_path / f"assessment_report.{kind}" for kind in ("txt", "html"))
+    for text in (out, later, report.read_text("utf-8"), page.read_text("utf-8")):
         assert not set(text) & {"\x1b", "\x07", "\x9b", "\u202e"}
-        assert r"\x1b[2J\x1b]0;owned\x07\x9b31m [/90] [b]bold[/b] \u202etfel" in text
+        assert shown in text
 
 
 def test_an_empty_summary_can_be_labelled(tmp_path, sit):
@@ -346,84 +342,184 @@ def test_starting_imports_nothing_heavy():
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.skipif(os.name == "nt", reason="pexpect needs a POSIX pseudo-terminal")
-@pytest.mark.parametrize(
-    ("variables", "escapes"),
-    [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)],
-    ids=["color", "NO_COLOR", "dumb"],
-)
-def test_in_a_terminal_ctrl_c_ends_with_130_and_escapes_come_only_where_they_are_wanted(results, variables, escapes):
-    pexpect = pytest.importorskip("pexpect")
-    inherited = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR", "COLUMNS")}
-    child = pexpect.spawn(
-        sys.executable,
-        [str(SCRIPT), "--results_csv", str(results)],
-        env={**inherited, "TERM": "xterm-256color", **variables},
-        dimensions=(24, 100),
-        encoding="utf-8",
-        timeout=120,
-    )
-    child.expect(r"q quit.*> ")
-    screen = child.before + child.after
-    child.setwinsize(30, 150)
-    child.sendline("n")
-    child.expect(r"saved: clean.*item 2 of 3.*q quit.*> ")
-    assert any("NOTE" in line and "SUMMARY" in line for line in child.after.splitlines())  # the resize was seen
-    child.kill(signal.SIGINT)
-    child.expect("Go on with: python ")
-    child.expect(pexpect.EOF)
-    child.close()
-    assert child.exitstatus == EXIT_INTERRUPTED
-    assert ("\x1b" in screen) is escapes
-    assert len(labels_beside(results)) == 1
-
-
-@pytest.mark.parametrize(
-    ("events", "above", "certainty"),
-    [
-        (2, False, "below"),
-        (3, False, "unclear"),  # its interval ends at 16.2 %
-        (7, False, "unclear"),  # 14 %: at or below the rule, but 50 labels do not show it
-        (8, True, "unclear"),  # 16 %: above the rule, but 50 labels do not show it
-        (12, True, "unclear"),  # its interval begins at 14.3 %
-        (13, True, "above"),
-    ],
-)
-def test_the_rule_and_the_honest_answer_of_50_labels(events, above, certainty):
-    items = [Item(str(number), "n", "s") for number in range(50)]
-    state = State()
-    for number, item in enumerate(items):
-        state = apply(state, new_event("label", "t", item.key, has_hallucination=number < events, seconds=1))
-    rate = wilson(events, 50)
-    assert above_rule(rate) is above
-    assert interval_answer(rate) == certainty
-    text = summary_text(state, items)
-    assert ("PROCEED TO STAGE B" in text) is above
-    assert ("python generate_phase2_data.py\n  python stage_b_dpo_training.py" in text) is above
-    assert ("READY" in text) is not above
-    said = {"above": "CLEARLY ABOVE", "below": "CLEARLY BELOW", "unclear": "NOT ENOUGH LABELS TO TELL"}
-    assert [words for words in said.values() if words in text] == [said[certainty]]
-    assert max(map(len, text.split("\n"))) <= 80
-
-
-def test_exactly_15_percent_is_not_above():
-    assert not above_rule(wilson(3, 20))
-    assert above_rule(wilson(4, 20))
-
-
-def test_without_a_label_there_is_no_verdict():
-    items = [Item("1", "n", "s")]
-    skipped = apply(State(), new_event("skip", "t", items[0].key, seconds=1))
-    assert summary_text(skipped, items).endswith("Nothing is labelled yet: no rate, no verdict.")
-    assert interval_answer(wilson(0, 0)) == "unclear"
-    assert results_document(skipped, items, "t") == {"total_assessed": 0, "timestamp": "t", "assessments": []}
-
-
 def test_help_names_every_option(capsys):
     with pytest.raises(SystemExit) as stop:
         manual_assessment_tool.main(["--help"])
     assert stop.value.code == EXIT_OK
     out = capsys.readouterr().out
-    for option in ("--results_csv", "--annotator", "--seed"):
+    for option in ("--results_csv", "--compare", "--annotator", "--seed", "--show_flags"):
         assert option in out
     assert str(Path("evaluation_results_stage_b/evaluation_results.csv").as_posix()) in out
+
+
+def test_a_pipe_can_say_everything_a_key_can(results, sit):
+    words = ["c dose?", "f", "y", "2 minor 1", "s", "b", "n", "u", "/ NOTE", "?", "stats", "q"]
+    code, out = sit(results, words)
+    assert code == EXIT_OK
+    document = json.loads((results.parent / "manual_assessment.json").read_text("utf-8"))
+    (entry,) = document["assessments"]
+    assert {k: entry[k] for k in ("hallucination_type", "severity", "sentences", "sentence_count", "flagged")} == {
+        "hallucination_type": "incorrect_inference",
+        "severity": "minor",
+        "sentences": [1],
+        "sentence_count": 1,
+        "flagged": True,
+    }
+    assert entry["comment"] == "dose?"
+    assert len(document["skipped"]) == 1
+    for said in ("saved: incorrect_inference, minor, sentence 1", "looking back", "1 in the note: NOTE", "GUIDELINES"):
+        assert said in out
+
+
+@pytest.mark.parametrize(("line", "fault"), [("major", "'major' is not a kind"), ("1 2", "sentence (1 to 1)")])
+def test_details_that_are_none_are_refused_by_name_and_asked_again(results, sit, line, fault):
+    _, out = sit(results, ["y", line, "1", "q"])
+    assert fault in out
+    assert list(labels_beside(results).values()) == [(True, "fabricated")]
+
+
+def test_an_input_that_ends_before_the_last_answer_is_an_interruption(results, sit):
+    assert sit(results, ["n"])[0] == EXIT_INTERRUPTED
+    assert sit(results, ["n", "n"])[0] == EXIT_OK
+    assert len(labels_beside(results)) == 3
+
+
+def full_disk(*_, **__):
+    raise OSError(28, "No space left on device")
+
+
+def test_an_answer_that_cannot_be_saved_ends_the_sitting_and_the_others_are_kept(results, sit, monkeypatch):
+    sit(results, ["n", "q"])
+    with monkeypatch.context() as patch:
+        patch.setattr("assessment.sitting.Sitting._decide", full_disk)
+        with pytest.raises(RunError, match=r"could not be saved \(No space left on device\)(.|\n)*--results_csv"):
+            sit(results, ["n", "n"])
+    sit(results, ["q"])
+    assert len(labels_beside(results)) == 1
+
+
+def test_a_report_that_cannot_be_written_loses_no_answer(results, sit, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(manual_assessment_tool, "write_all", full_disk)
+        with pytest.raises(RunError, match="no answer is lost"):
+            sit(results, ["n", "q"])
+    sit(results, ["q"])
+    assert len(labels_beside(results)) == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX permissions")
+def test_what_may_hold_clinical_text_is_for_its_owner_only(results, sit):
+    sit(results, ["c the note says so", "n", "q"])
+    for path in results.parent.glob("*assessment*[!k]"):
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_labels_of_another_csv_are_kept_and_said_to_be_of_another(results, sit):
+    sit(results, ["n", "n", "n"])
+    write_results(results, [["other", "another note", "", "another summary", ""]])
+    _, out = sit(results, ["q"])
+    assert "None of the labels kept here is of a text in this file" in out
+    write_results(results, rows(3))
+    sit(results, ["q"])
+    assert len(labels_beside(results)) == 3
+
+
+def test_missing_summaries_are_told_and_shown_as_empty(tmp_path, sit):
+    path = write_results(tmp_path / "r.csv", [["1", "note", "", "nan", ""]])
+    _, out = sit(path, ["q"])
+    assert "Rows without a summary, shown as empty: 1" in out
+    assert "(the summary is empty)" in out
+
+
+def test_flags_are_hidden_unless_asked_for_and_are_the_ones_of_the_file(tmp_path, sit):
+    flag = [{"span": [6, 13], "text": "aspirin", "type": "medication", "verdict": "unsupported"}]
+    columns = ("example_id", "clinical_note", "generated_summary", "flags")
+    path = write_results(tmp_path / "r.csv", [["1", "a note", "Takes aspirin.", json.dumps(flag)]], columns)
+    assert "screen:" not in sit(path, ["n", "u", "q"])[1]
+    _, out = sit(path, ["y", "1", "q"], "--show_flags")
+    assert "screen: unsupported medication: aspirin" in out
+    assert "flagged       1 of 1 that you call hallucinated" in out
+
+
+def test_flags_that_the_file_lacks_are_asked_of_the_screen(tmp_path, sit):
+    path = write_results(tmp_path / "r.csv", [["1", "Denies chest pain.", "", "Takes aspirin 81 mg.", ""]])
+    _, out = sit(path, ["q"], "--show_flags")
+    assert "screen: unsupported" in out
+
+
+def test_two_annotators_are_set_side_by_side_without_saying_who_said_what(results, sit):
+    sit(results, ["y", "1", "n", "n"], "--annotator", "ann")
+    sit(results, ["n", "n", "n"], "--annotator", "bob")
+    report = (results.parent / "assessment_report_bob.txt").read_text("utf-8")
+    assert "Agreement with annotator ann" in report
+    assert "both labelled  3 summaries" in report
+    assert "agreement      2 of 3 = 66.7 %" in report
+    assert "to talk over   1: id" in report
+
+
+@pytest.fixture
+def two_models(tmp_path):
+    first = write_results(tmp_path / "a" / "results.csv", rows(4))
+    second = write_results(tmp_path / "b" / "results.csv", rows(4, id0="better 0", id1="better 1"))
+    return first, second
+
+
+class Reader(io.StringIO):
+    """An annotator who reads what is shown: what begins with "summary" is hallucinated, "better" is better."""
+
+    def __init__(self, capsys):
+        super().__init__()
+        self.capsys, self.seen = capsys, ""
+
+    def readline(self, *_):
+        news = self.capsys.readouterr().out
+        self.seen += news
+        if news.endswith("kind> "):
+            return "\n"
+        if news.endswith("q ends\n> ") or "Nothing is left" in news:
+            return "q\n"
+        summaries = [line for line in news.rpartition("=" * 80)[2].splitlines() if line.startswith(" 1  ")]
+        if "which summary is better?" in news:
+            return f"{1 + ('better' in summaries[1])}\n"
+        return "y\n" if "summary" in summaries["SUMMARY 2 << judge" in news] else "n\n"
+
+
+def test_a_comparison_is_blind_until_its_report(two_models, monkeypatch, capsys):
+    annotator = Reader(capsys)
+    monkeypatch.setattr(sys, "stdin", annotator)
+    assert manual_assessment_tool.main(["--compare", *map(str, two_models)]) == EXIT_OK
+    assert "results.csv" not in annotator.seen
+    assert "SECRET" not in annotator.seen
+    assert "THE SECOND HALLUCINATES LESS: 100.0 % against 50.0 %." in capsys.readouterr().out
+    document = json.loads((two_models[1].parent / "manual_comparison.json").read_text("utf-8"))
+    assert {(e["example_id"], e["model"]): e["has_hallucination"] for e in document["assessments"]} == {
+        ("id0", "first"): True,
+        ("id0", "second"): False,
+        ("id1", "first"): True,
+        ("id1", "second"): False,
+        ("id2", "both"): True,
+        ("id3", "both"): True,
+    }
+    assert {p["example_id"]: p["better"] for p in document["preferences"]} == {"id0": "second", "id1": "second"}
+    assert [path.name for path in two_models[0].parent.iterdir()] == ["results.csv"]
+
+
+def compare(words, monkeypatch, capsys, files):
+    monkeypatch.setattr(sys, "stdin", Keyboard(words))
+    manual_assessment_tool.main(["--compare", *map(str, files)])
+    return capsys.readouterr().out
+
+
+def test_a_comparison_also_tells_of_labels_given_to_each_model_alone(two_models, sit, monkeypatch, capsys):
+    sit(two_models[0], ["y", "1"] * 4)
+    sit(two_models[1], ["n", "n", "n", "n"])
+    out = compare(["q"], monkeypatch, capsys, two_models)
+    assert "Labels of earlier sittings, each model alone" in out
+    assert "only first    4 (put right by the second)" in out
+    assert "p             0.125" in out  # 2 / 2**4
+
+
+def test_files_without_a_note_in_common_cannot_be_compared(two_models, tmp_path, monkeypatch, capsys):
+    other = write_results(tmp_path / "c" / "results.csv", [["id0", "another note", "", "s", ""]])
+    with pytest.raises(UserError, match="no note in common"):
+        compare(["q"], monkeypatch, capsys, (two_models[0], other))

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from statistics import NormalDist
 from typing import NamedTuple
+
+Z_95 = NormalDist().inv_cdf(0.975)  # standard errors on either side of a 95 % interval
 
 
 class Rate(NamedTuple):
@@ -22,12 +26,14 @@ class Rate(NamedTuple):
 
 def wilson(events: int, total: int) -> Rate:
     """A rate with its 95 % score interval (Wilson, JASA 1927)."""
-    from scipy.stats import binomtest
-
     if total == 0:
         return Rate(0, 0, None, None, None)
-    interval = binomtest(events, total).proportion_ci(0.95, method="wilson")
-    return Rate(events, total, events / total, float(interval.low), float(interval.high))
+    weight = total + Z_95**2
+    centre = (events + Z_95**2 / 2) / weight
+    half = Z_95 / weight * math.sqrt(events * (total - events) / total + Z_95**2 / 4)
+    low = centre - half if events > 0 else 0.0  # exactly, where rounding would leave a trace
+    high = centre + half if events < total else 1.0
+    return Rate(events, total, events / total, low, high)
 
 
 def mcnemar_exact(fixed: int, broken: int) -> float:
