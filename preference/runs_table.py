@@ -36,11 +36,9 @@ def runs_table(runs: Sequence[Mapping[str, Any]]) -> Group:
     table = Table("run", box=None, pad_edge=False, padding=(0, 1, 0, 0))
     table.columns[0].overflow = "fold"
     for name in COLUMNS:
-        table.add_column(Text(name), justify="right", vertical="top", no_wrap=True)
+        table.add_column(Text(name), justify="right", no_wrap=True)
     for run in runs:
-        table.add_row(
-            *(Text(cell) for cell in (_description(run, arguments, inputs), *_figures(run))), end_section=True
-        )
+        table.add_row(*map(Text, (_description(run, arguments, inputs), *_figures(run))))
     return Group(table, Text(f"\n{LEGEND}"))
 
 

@@ -17,10 +17,12 @@ from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import stage_b_dpo_training
+from preference.final_model import save_merged_model
 from preference.runs import RunFolder
-from tests.tiny import write_pairs
+from tests.tiny import find, write_pairs
 from utils.cli import UserError
 from utils.files import read_journal, sha256_path
+from utils.models import Checkpoint, load_model
 
 TOKENS = list(range(5, 25))
 
@@ -120,6 +122,14 @@ def test_a_run_in_4_bit_is_merged_into_the_unquantized_base(tiny_adapter, tiny_m
     assert merged.keys() == base.keys()
     assert torch.allclose(merged[f"{name}.weight"], by_hand, atol=1e-6)
     assert torch.equal(merged["model.embed_tokens.weight"], base["model.embed_tokens.weight"])
+
+
+def test_a_base_that_is_quantized_itself_is_not_merged_into(tiny_model, tiny_adapter, tmp_path):
+    model = load_model(find(tiny_model), torch.device("cpu"), quantization="4bit")
+    model.save_pretrained(tmp_path / "base")
+    with pytest.raises(UserError, match=r"is quantized itself.*without --merge shows it"):
+        save_merged_model(Checkpoint(str(tmp_path / "base"), tiny_adapter, "adapter"), tmp_path / "merged")
+    assert not (tmp_path / "merged").exists()
 
 
 def test_a_run_that_goes_on_leaves_no_model_merged_from_an_earlier_state(tmp_path):
