@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils.cli import UserError
-from utils.prompts import encode_completion, encode_prompt, text_of
+from utils.prompts import Prompt, encode_completion, encode_prompt, text_of
 from utils.records import read_jsonl, sample_by_note
 
 if TYPE_CHECKING:
@@ -53,12 +54,14 @@ def encode_pairs(tokenizer: PreTrainedTokenizerBase, rows: Sequence[dict[str, An
 
     encoded: list[dict[str, list[int]]] = []
     left_out: Counter[str] = Counter()
+    prompt_ids = _once(partial(encode_prompt, tokenizer))  # several pairs may share a note, and its factual summary
+    completion_ids = _once(partial(encode_completion, tokenizer))
     for row in tqdm(rows, desc="Encoding pairs", unit="pair", delay=3):
         chosen, rejected = text_of(row["chosen"]).strip(), text_of(row["rejected"]).strip()
         ids = {
-            "prompt_ids": encode_prompt(tokenizer, row["prompt"]),
-            "chosen_ids": encode_completion(tokenizer, row["chosen"]),
-            "rejected_ids": encode_completion(tokenizer, row["rejected"]),
+            "prompt_ids": prompt_ids(row["prompt"]),
+            "chosen_ids": completion_ids(row["chosen"]),
+            "rejected_ids": completion_ids(row["rejected"]),
         }
         if not chosen or not rejected:
             left_out["an empty summary"] += 1
@@ -72,6 +75,19 @@ def encode_pairs(tokenizer: PreTrainedTokenizerBase, rows: Sequence[dict[str, An
         reasons = "; ".join(f"{count} {reason}" for reason, count in left_out.items())
         raise UserError(f"no pair is left to train on: {reasons}")
     return EncodedPairs(Dataset.from_list(encoded), left_out)
+
+
+def _once(encode: Callable[[Prompt], list[int]]) -> Callable[[Prompt], list[int]]:
+    """``encode``, remembering what it has encoded."""
+    known: dict[str, list[int]] = {}
+
+    def remembered(text: Prompt) -> list[int]:
+        key = repr(text)
+        if key not in known:
+            known[key] = encode(text)
+        return known[key]
+
+    return remembered
 
 
 def packed_lengths(pairs: Dataset) -> list[int]:
