@@ -71,7 +71,7 @@ def model_card(record: Mapping[str, Any], base: str | None, adapter: bool, shown
         folder=public_path(str(shown)),
         prompt=prompt_messages("...")[0]["content"],
         beta=arguments["beta"],
-        results={**figures, "time": timedelta(seconds=seconds)},
+        results={**figures, "time of the last sitting": timedelta(seconds=seconds)},
         data=[
             {
                 "name": Path(record["inputs"][name]["path"]).name,
