@@ -26,9 +26,9 @@ class WholeBatches:
 
     accelerator: Accelerator
 
-    def _get_dataloader(self, dataset: Any, description: str, batch_size: int, **options: Any) -> Any:
-        processes = self.accelerator.num_processes
-        loader = super()._get_dataloader(dataset, description, batch_size * processes, **options)  # type: ignore[misc]
+    def _get_dataloader(self, dataset: Any, description: str, batch_size: int, *args: Any, **options: Any) -> Any:
+        together = batch_size * self.accelerator.num_processes
+        loader = super()._get_dataloader(dataset, description, together, *args, **options)  # type: ignore[misc]
         dealing = loader.batch_sampler
         if isinstance(dealing, BatchSamplerShard):  # accelerate's, which gives each process batches of its own in turn
             dealing.num_processes, dealing.process_index = 1, 0

@@ -21,7 +21,7 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
 EXIT_OK, EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
 
-SECONDS_FOR_MAIN = 5.0  # in which the main process of several has failed too, if the problem is not one process's own
+SECONDS_FOR_MAIN = 15.0  # in which the main process of several has failed too, if the problem is not one process's own
 
 
 class UserError(Exception):

@@ -12,6 +12,7 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerState
 
+from utils.distributed import as_main_says, is_main_process, process_count
 from utils.resumable_training import ends_epoch
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)  # Ctrl-C, and what schedulers and service managers send
@@ -34,30 +35,33 @@ class StopWhenSaved(TrainerCallback):
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
-        os.write(STANDARD_ERROR, SAID.encode())
+        if is_main_process():
+            os.write(STANDARD_ERROR, SAID.encode())
 
     def on_step_end(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
         saved_later = state.global_step >= state.max_steps or (self.after_evaluation and ends_epoch(state))
-        if self.asked and not saved_later:
+        if as_main_says(self.asked, args.device) and not saved_later:
             control.should_log = control.should_save = True
 
     def on_save(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
-        if self.asked:
+        if as_main_says(self.asked, args.device):
             raise KeyboardInterrupt
 
 
 @contextlib.contextmanager
 def saved_before_stopping(trainer: Any, *, after_evaluation: bool = False) -> Iterator[None]:
-    """Train inside: a signal to stop then costs no work.
+    """Train inside: a signal to stop then costs no work. Outside the main thread nothing changes.
 
-    Several processes would each stop at a step of its own, so there, as outside the main thread, nothing changes.
+    Several processes stop at the same step when their launcher hands a Ctrl-C on. It sends its SIGTERM also to those
+    that are left when one has failed, which have nothing to wait for.
     """
-    if trainer.args.world_size > 1 or threading.current_thread() is not threading.main_thread():
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
     stop = StopWhenSaved(after_evaluation=after_evaluation)
     trainer.add_callback(stop)
-    before = {number: signal.signal(number, stop.ask) for number in SIGNALS}
+    awaited = SIGNALS if process_count() == 1 else SIGNALS[:1]
+    before = {number: signal.signal(number, stop.ask) for number in awaited}
     try:
         yield
     finally:
