@@ -164,3 +164,21 @@ def test_a_cpu_trains_in_bf16_only_where_it_has_the_instructions_and_is_asked_to
     cpu = torch.device("cpu")
     assert autocast_flags(cpu, cpu_bf16=True) == {"bf16": bool(avx512 or amx), "fp16": False, "use_cpu": True}
     assert autocast_flags(cpu) == {"bf16": False, "fp16": False, "use_cpu": True}
+
+
+@pytest.mark.parametrize("quantization", ["4bit", "8bit"])
+def test_quantized_weights_pass_gradients_on_also_after_they_were_evaluated(quantization, tiny_adapter):
+    model = load_model(find(tiny_adapter), torch.device("cpu"), quantization=quantization, trainable=True)
+    ids = torch.arange(3, 43).reshape(2, 20)
+
+    def gradients():
+        model.train()
+        model.zero_grad(set_to_none=True)
+        model(input_ids=ids).logits[..., 7].sum().backward()
+        return torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
+
+    before = gradients()
+    model.eval()
+    with torch.no_grad():
+        model(input_ids=ids)
+    torch.testing.assert_close(gradients(), before)

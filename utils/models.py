@@ -230,7 +230,20 @@ def load_model(
             from peft import PeftModel
 
             model = PeftModel.from_pretrained(model, str(checkpoint.adapter), is_trainable=trainable)
+    if trainable:
+        keep_differentiable(model)
     return model
+
+
+def keep_differentiable(model: Any) -> None:
+    """Have bitsandbytes leave 4-bit weights as they are on a CPU with bf16 instructions.
+
+    Its version 0.50 repacks them there at the first forward pass in evaluation mode, for a kernel without a gradient:
+    from then on none flowed through the frozen weights, and half of the adapter's own was missing.
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
 
 
 def load_to_generate(checkpoint: Checkpoint, device: torch.device, quantization: str | None = None) -> PreTrainedModel:
