@@ -43,6 +43,7 @@ from utils.cli import (
 )
 from utils.files import locked, make_output_dir, open_journal
 from utils.hostile_text import visible
+from utils.rates import add_rate
 
 DEFAULT_CSV, DEFAULT_SEED = "evaluation_results_stage_b/evaluation_results.csv", 42
 
@@ -98,6 +99,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 f"the report could not be written ({error.strerror or error}); no answer is lost, all are in "
                 f"{files.journal}\nmake room, then: {resume_command(args)}"
             ) from error
+    if isinstance(job, Labelling):  # with the run of Stage B that made the model, if one did
+        add_rate(files.results.parent, step=4, kind="labelled", rate=job.rate(state), annotator=args.annotator)
     print(f"\n{as_text(report)}\n")
     print(visible(f"Written: {files.results}, {files.report.name}, {files.page.name}"))
     print(visible(f"Go on with: {resume_command(args)}"))

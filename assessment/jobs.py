@@ -18,6 +18,7 @@ from assessment.report import Report, assessment_report, comparison_report
 from assessment.screen import Finding, Findings
 from assessment.session import Item, State, decided, labels, shuffled, stale_ids
 from assessment.store import Row, files_beside, labels_in, labels_of_others, load_rows
+from utils.statistics import Rate
 
 
 class Labelling:
@@ -36,6 +37,10 @@ class Labelling:
     def stats(self, state: State) -> str:
         """The rate so far."""
         return as_text(assessment_report(self._figures(state), "this file", {}, {}))
+
+    def rate(self, state: State) -> Rate:
+        """The share of labelled summaries that hallucinate."""
+        return self._figures(state).rate
 
     def report(self, state: State) -> Report:
         """Rate and verdict, and the automatic screen and other annotators set beside these labels."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import subprocess
@@ -9,10 +10,12 @@ import sys
 
 import pytest
 
+import manual_assessment_tool
 import stage_b_dpo_training
 from utils.cli import PROJECT_ROOT
 from utils.files import read_journal, write_json
 from utils.rates import EVALUATED_RUN, add_rate, run_behind
+from utils.records import write_csv
 from utils.statistics import wilson
 
 RESULTS = {"last_loss": 0.4, "val_loss": 0.5432, "val_margin": 1.256, "val_chosen_reward": -0.05, "seconds": 3720.4}
@@ -116,6 +119,17 @@ def re_split(printed):
     """The table's part for each run."""
     starts = [printed.index(f"beta0.{number}_lr") for number in (1, 2, 3)]
     return [printed[start:end] for start, end in zip(starts, [*starts[1:], None], strict=True)]
+
+
+def test_step_4_gives_the_run_the_rate_of_its_labels(out, tmp_path, monkeypatch, capsys):
+    evaluation = evaluate(tmp_path / "evaluation", out / "final_model")
+    rows = [{"example_id": f"{number}", "clinical_note": "Cough.", "generated_summary": "Fever."} for number in (1, 2)]
+    write_csv(evaluation / "evaluation_results.csv", list(rows[0]), rows)
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n1\nn\nq\n"))
+    manual_assessment_tool.main(["--results_csv", str(evaluation / "evaluation_results.csv"), "--annotator", "ann"])
+    [line] = read_journal(out / "runs" / "beta0.2_lr5e-06_22222222" / "rates.jsonl")
+    assert (line["step"], line["kind"], line["annotator"]) == (4, "labelled", "ann")
+    assert (line["rate"]["events"], line["rate"]["total"]) == (1, 2)
 
 
 def test_a_rate_of_fewer_epochs_is_not_shown_for_more(out, tmp_path, capsys):
