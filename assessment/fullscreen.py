@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import signal
 import sys
-import time
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
@@ -38,9 +37,6 @@ STYLE = Style.from_dict(
 )
 _KEY_ROWS = 2  # what the keys take at 80 columns; always, so that the texts stay in place when the question changes
 
-# A key that is held down repeats faster than this, and nobody reads so fast: only its first press answers.
-_REPEAT_SECONDS = 0.05
-
 _SCROLLS = {"pagedown": (0, 1), "pageup": (0, -1), "down": (1, 0), "up": (-1, 0)}  # lines and pages
 
 
@@ -58,7 +54,6 @@ class FullScreen:
 
     def __init__(self, view: View) -> None:
         self._view = view
-        self._last_key, self._last_at = "", 0.0
         self._entry = TextArea(multiline=False, height=1, prompt=self._prompt, accept_handler=self._accept)
         self._body = Window(FormattedTextControl(self._draw, focusable=True, show_cursor=False))
         self._app: Application[None] = Application(
@@ -66,7 +61,6 @@ class FullScreen:
             key_bindings=self._bindings(),
             style=STYLE,
             full_screen=True,
-            after_render=self._rendered,
         )
         self._app.ttimeoutlen = 0.05  # seconds until an Escape alone is taken for one
         self._move_focus()
@@ -91,19 +85,14 @@ class FullScreen:
         return min(self._app.output.get_size().columns, WIDEST)
 
     def _draw(self) -> StyleAndTextTuples:
+        if self._view.fresh:
+            discard_pending_input()
+            self._view.fresh = False
         rows = self._app.output.get_size().rows - 2 - _KEY_ROWS  # without the bar and the message
         return fragments(self._view.body(self._columns(), max(rows, 1)))
 
     def _prompt(self) -> str:
         return f"{self._view.entering}: "
-
-    def _rendered(self, _: Application[None]) -> None:
-        """A new item stands: what was hit before anyone could see it is not for it."""
-        if self._view.fresh:
-            self._view.fresh = False
-            self._app.key_processor.empty_queue()
-            discard_pending_input()
-        self._last_at = time.monotonic()
 
     def _bindings(self) -> KeyBindings:
         keys = KeyBindings()
@@ -121,22 +110,18 @@ class FullScreen:
         @keys.add(Keys.Any, filter=reading)
         def _(event: KeyPressEvent) -> None:
             key = event.key_sequence[-1].key
-            if not isinstance(key, Keys) and not self._is_repeat(key):
+            if not isinstance(key, Keys):
                 self._act(lambda: self._view.press(key))
 
         return keys
-
-    def _is_repeat(self, key: str) -> bool:
-        now = time.monotonic()
-        repeat = key == self._last_key and now - self._last_at < _REPEAT_SECONDS
-        self._last_key, self._last_at = key, now
-        return repeat
 
     def _accept(self, buffer: Buffer) -> bool:
         self._act(lambda: self._view.typed(buffer.text.strip()))
         return True  # keep the text: the next entry sets its own
 
     def _act(self, answer: Callable[[], None]) -> None:
+        if self._view.fresh:  # hit before anyone could see the item: not for it
+            return
         try:
             answer()
         except OSError as error:  # not saved: the loop ends and says so

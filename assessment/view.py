@@ -88,7 +88,8 @@ class View:
             return key_rows(PAGE_KEYS, width)
         if self.entering:
             return key_rows(keys_now(self._sitting) if self._sitting.question in DETAILS else ENTRY_KEYS, width)
-        scrolling = SCROLL_KEYS if any(part.cut for part in self._look.shown) else ()
+        cut = any(part.cut for part in self._look.shown)
+        scrolling = SCROLL_KEYS[: len(self._look.shown) + 1] if cut else ()  # Tab only where there are two texts
         return key_rows((*keys_now(self._sitting), *scrolling), width)
 
     # Keys in.
