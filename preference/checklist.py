@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 YES, NO, UNKNOWN = "✓", "✗", "?"
 THRESHOLD = 0.15  # the guide's: a hallucination rate above it means Stage B; step 4 decides by the same
 AUDIT = "pairs_report.json"  # written by step 1 beside its pairs
-BYTES_PER_PARAMETER = 40  # on disk, see disk_needed
 
 
 class Checklist:
@@ -69,7 +68,7 @@ def dry_run(args: argparse.Namespace, words: Sequence[str]) -> int:
         usual = f"learning rate {args.learning_rate:g}, beta {args.beta:g}"
         checklist.line(UNKNOWN if warnings else YES, "Options", "; ".join(warnings) or usual)
     with checklist.item("Device"):
-        device = choose_device(args.device)
+        device = choose_device(args.device, several_processes=True)
         checklist.line(*describe_device(device))
     if checkpoint and device and pairs:
         with checklist.item("Memory"):
@@ -221,8 +220,9 @@ def plan_and_time(
     preflight = Preflight.of(args, checkpoint, device, [*train, *val])
     verdict = preflight.verdict(words, free_memory(device))
     checklist.line(NO if verdict.way_out else YES, "Memory", str(verdict))
-    parameters = trained_parameters(preflight.shape, preflight.plan)
-    needed, free = disk_needed(parameters, len(train) + len(val)), disk_free(args.output_dir)
+    merged = preflight.shape.parameters if args.merge else 0
+    trained = trained_parameters(preflight.shape, preflight.plan)
+    needed, free = disk_needed(trained, len(train) + len(val), merged), disk_free(args.output_dir)
     checklist.line(
         YES if needed <= free else NO,
         "Disk",
@@ -248,14 +248,15 @@ def training_line(args: argparse.Namespace, dtype: torch.dtype, device: torch.de
     )
 
 
-def disk_needed(parameters: int, pairs: int) -> float:
-    """Bytes that a run writes, at most at a time, for so many trained parameters, all in fp32.
+def disk_needed(trained: int, pairs: int, merged: int = 0) -> float:
+    """Bytes that a run writes, at most at a time, for so many trained parameters and, with --merge, all parameters.
 
-    A checkpoint holds them and AdamW's two moments, and a new one is written beside the old; the best and the final
-    model too are each written beside the one that they replace: 2 x 12 + 2 x 4 + 2 x 4 bytes. Tokenizers, logs and
-    the reference's log-probs (about 100 bytes a pair) come on top.
+    All are in fp32. A checkpoint holds the trained ones and AdamW's two moments, and a new one is written beside the
+    old; the best, the final and the merged model too are each written beside the one that they replace: for a trained
+    parameter 2 x 12 + 2 x 4 + 2 x 4 bytes. Tokenizers, logs and the reference's log-probs (about 100 bytes a pair)
+    come on top.
     """
-    return parameters * BYTES_PER_PARAMETER + pairs * 100 + 50e6
+    return 40 * trained + 8 * merged + 100 * pairs + 50e6
 
 
 def disk_free(folder: Path) -> float:

@@ -37,6 +37,11 @@ class ModelShape:
         """Weights of the linear layers."""
         return sum(inputs * outputs for inputs, outputs in self.linear)
 
+    @property
+    def parameters(self) -> int:
+        """All parameters."""
+        return self.in_linear + self.other
+
 
 @dataclass(frozen=True)
 class AdapterShape:
