@@ -32,6 +32,14 @@ def is_main_process() -> bool:
     return process_index() == 0
 
 
+def is_left_alone() -> bool:
+    """Whether ``accelerate launch`` was asked for several processes and started one, as it does without ``--multi_gpu``
+    where there are no cards. It still hands on the address at which they would have met.
+    """
+    by_accelerate = "ACCELERATE_MIXED_PRECISION" in os.environ and os.environ.get("MASTER_ADDR") == "127.0.0.1"
+    return by_accelerate and "WORLD_SIZE" not in os.environ
+
+
 def own_share(work: Sequence[Item]) -> Sequence[Item]:
     """What of the work is this process's: every n-th item, so that work in order of size is shared out evenly."""
     return work[process_index() :: process_count()]
