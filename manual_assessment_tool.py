@@ -30,13 +30,14 @@ from types import FrameType
 from assessment.jobs import Comparing, Labelling, screen_findings
 from assessment.output import as_text, write_all
 from assessment.screen import Findings
-from assessment.sitting import Sitting, now
+from assessment.sitting import NotSaved, Sitting, now
 from assessment.store import load_state
 from utils.cli import (
     EXIT_INTERRUPTED,
     EXIT_OK,
     PROJECT_ROOT,
     RunError,
+    UserError,
     from_here_or_project,
     new_parser,
     run_script,
@@ -82,7 +83,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     job = open_job(args)
     files = job.files
-    make_output_dir(files.journal.parent)
+    try:
+        make_output_dir(files.journal.parent)
+    except UserError as error:
+        raise UserError(
+            f"{error}\nlabels are kept beside the CSV: copy it to a folder that you may write to"
+        ) from error
     busy = (
         f"{files.journal} is open in another process: end that session (q) first, "
         "or label under a name of your own with --annotator NAME"
@@ -101,9 +107,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             ) from error
     if isinstance(job, Labelling):  # with the run of Stage B that made the model, if one did
         add_rate(files.results.parent, step=4, kind="labelled", rate=job.rate(state), annotator=args.annotator)
-    print(f"\n{as_text(report)}\n")
-    print(visible(f"Written: {files.results}, {files.report.name}, {files.page.name}"))
-    print(visible(f"Go on with: {resume_command(args)}"))
+    written_to = f"Written: {files.results}, {files.report.name}, {files.page.name}"
+    try:
+        print(
+            f"\n{as_text(report)}\n\n{visible(written_to)}\n{visible(f'Go on with: {resume_command(args)}')}",
+            flush=True,
+        )
+    except OSError:  # nobody reads it any more: the terminal was closed
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return EXIT_OK if finished else EXIT_INTERRUPTED
 
 
@@ -126,11 +137,13 @@ def sit(job: Labelling | Comparing, args: argparse.Namespace) -> bool:
             sitting.start(seed=args.seed, show_flags=args.show_flags)
             try:
                 ask(sitting, findings, lambda: job.stats(sitting.state), notices)
-            except (KeyboardInterrupt, EOFError) as end:
-                return isinstance(end, EOFError) and sitting.question == "done"
-    except OSError as error:
+            except EOFError:
+                return sitting.question == "done"
+            except (KeyboardInterrupt, OSError):  # OSError: the terminal is gone
+                return False
+    except (NotSaved, OSError) as error:
         raise RunError(
-            f"the last answer could not be saved ({error.strerror or error}); all before it are in {journal}\n"
+            f"the last answer could not be saved ({error}); all before it are in {journal}\n"
             f"make room or mend the disk, then: {resume_command(args)}"
         ) from error
     return True

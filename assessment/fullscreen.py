@@ -21,6 +21,7 @@ from prompt_toolkit.widgets import TextArea
 from rich.text import Text
 
 from assessment.layout import WIDEST
+from assessment.sitting import NotSaved
 from assessment.view import View
 
 STYLE = Style.from_dict(
@@ -43,8 +44,8 @@ _SCROLLS = {"pagedown": (0, 1), "pageup": (0, -1), "down": (1, 0), "up": (-1, 0)
 def run(view: View) -> None:
     """Until the annotator quits. The terminal is then as it was before, however it ends.
 
-    Raises KeyboardInterrupt on Ctrl-C, hang-up and a polite kill, EOFError where the input ends, OSError where an
-    answer could not be saved.
+    Raises KeyboardInterrupt on Ctrl-C, hang-up and a polite kill, EOFError where the input ends, OSError where the
+    terminal is gone, NotSaved where the disk refuses an answer.
     """
     FullScreen(view).run()
 
@@ -99,6 +100,7 @@ class FullScreen:
         reading = Condition(lambda: not self._view.entering)
         for key in ("c-c", "<sigint>"):
             keys.add(key)(lambda event: self._interrupt())
+        keys.add("c-z")(lambda event: self._app.suspend_to_background())
         keys.add("c-d", filter=reading)(lambda event: self._app.exit(exception=EOFError))
         keys.add("escape", filter=~reading, eager=True)(lambda event: self._act(self._view.leave_entry))
         keys.add("enter", filter=reading)(lambda event: self._act(self._view.enter))
@@ -124,7 +126,7 @@ class FullScreen:
             return
         try:
             answer()
-        except OSError as error:  # not saved: the loop ends and says so
+        except NotSaved as error:
             self._app.exit(exception=error)
             return
         if self._view.finished:

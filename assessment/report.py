@@ -51,7 +51,7 @@ def assessment_report(
     facts.append(("Hallucinated", in_full(figures.rate)))
     if figures.flagged:
         facts.append(("Flagged", _ids(figures.flagged)))
-    sections = [_kinds(figures), *_sentences(figures), _time(figures), *_screen(figures)]
+    sections = [*_kinds(figures), *_sentences(figures), _time(figures), *_screen(figures)]
     sections += [_annotator(name, own, theirs) for name, theirs in others.items() if own.keys() & theirs.keys()]
     above, sure = above_rule(figures.rate), interval_answer(figures.rate)
     share = f"{percent(figures.rate.share)} is {'above' if above else 'not above'} {percent(THRESHOLD)}"
@@ -77,8 +77,8 @@ def comparison_report(figures: ComparisonFigures, names: tuple[str, str], apart:
     """Two models, told by name only here. ``apart`` counts labels of sittings in which each was judged alone."""
     judged = figures.judged
     facts = [
-        ("First", names[0]),
-        ("Second", names[1]),
+        ("First file", names[0]),
+        ("Second file", names[1]),
         (
             "Notes",
             f"{figures.pairs} in both files, {judged.total} judged; {figures.same} with the same summary",
@@ -89,7 +89,7 @@ def comparison_report(figures: ComparisonFigures, names: tuple[str, str], apart:
     title = "Blind comparison of two models"
     sections = []
     if judged.total:
-        facts += [("First", in_full(judged.first)), ("Second", in_full(judged.second))]
+        facts += [("First rate", in_full(judged.first)), ("Second rate", in_full(judged.second))]
         sections.append(Section("The same notes, side by side", _changes(judged), [_MCNEMAR]))
     if sum(figures.better):
         sections.append(_preferences(figures))
@@ -105,7 +105,7 @@ def comparison_report(figures: ComparisonFigures, names: tuple[str, str], apart:
     advice = (
         "The difference is more than chance (exact McNemar p below 0.05)."
         if clear
-        else "The difference may be chance (exact McNemar p not below 0.05): judge more notes."
+        else "No more than chance may give (exact McNemar p not below 0.05): judge more notes."
     )
     verdict: Literal["pass", "warn", "fail"] = "warn" if not clear else "pass" if fewer > 0 else "fail"
     headline = f"{which}: {percent(table.first.share)} against {percent(table.second.share)}."
@@ -142,10 +142,10 @@ def _stale(figures: Figures) -> Rows:
     return rows
 
 
-def _kinds(figures: Figures) -> Section:
-    types = [(name or "no kind given", str(figures.types.get(name, 0))) for name in (*TYPES, None)]
-    grave = [(name or "no severity given", str(figures.severities.get(name, 0))) for name in (*SEVERITIES, None)]
-    return Section("Kind and severity of what is hallucinated", [*types, *grave])
+def _kinds(figures: Figures) -> list[Section]:
+    types = [(name or "not given", str(figures.types.get(name, 0))) for name in (*TYPES, None)]
+    severities = [(name or "not given", str(figures.severities.get(name, 0))) for name in (*SEVERITIES, None)]
+    return [Section("Kinds of hallucination", types), Section("Severity of hallucinations", severities)]
 
 
 def _sentences(figures: Figures) -> list[Section]:

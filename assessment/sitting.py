@@ -37,10 +37,14 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
+class NotSaved(Exception):
+    """An answer could not be written to disk; the message says why."""
+
+
 class Sitting:
     """The open session. ``state`` always equals the replayed journal: an answer is on disk, then it counts.
 
-    Every method that answers returns what to tell the annotator. OSError passes through, with nothing changed.
+    Every method that answers returns what to tell the annotator, and raises NotSaved where the disk refuses.
     """
 
     def __init__(self, items: Sequence[Item], state: State, journal: TextIO, clock: Clock = time.monotonic) -> None:
@@ -169,7 +173,10 @@ class Sitting:
 
     def _record(self, kind: str, key: Key | None, **facts: Any) -> None:
         event = new_event(kind, now(), key, **facts)
-        append_journal(self._journal, event)
+        try:
+            append_journal(self._journal, event)
+        except OSError as error:
+            raise NotSaved(error.strerror or str(error)) from error
         self.state = apply(self.state, event)
         self._refresh()
 

@@ -41,8 +41,8 @@ class View:
     """What is on the screen of one sitting.
 
     ``entering`` names what is being typed and is empty while keys are commands; ``finished`` is set when the annotator
-    quits; ``fresh`` is set when an item comes up, for the drawer to take back once it stands. OSError, from an answer
-    that could not be saved, passes through every method that answers.
+    quits; ``fresh`` is set when an item comes up, for the drawer to take back once it stands. What answers may raise
+    NotSaved.
     """
 
     def __init__(self, sitting: Sitting, findings: Findings, stats: Callable[[], str], notice: str = "") -> None:

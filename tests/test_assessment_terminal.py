@@ -181,6 +181,17 @@ def test_however_it_ends_the_terminal_is_restored_and_the_way_on_is_told(results
     assert labels(results) == [(False, None)]
 
 
+def test_a_terminal_that_is_closed_leaves_the_labels_and_the_report(results):
+    terminal = Terminal(results)
+    terminal.until("item 1 of 4")
+    terminal.press("n")
+    terminal.until("item 2 of 4")
+    os.close(terminal.child.child_fd)
+    _, status = os.waitpid(terminal.child.pid, 0)
+    assert os.waitstatus_to_exitcode(status) == EXIT_INTERRUPTED
+    assert labels(results) == [(False, None)]
+
+
 def test_keys_hit_before_an_item_was_seen_are_not_for_it(results):
     terminal = Terminal(results)
     terminal.until("item 1 of 4")

@@ -15,6 +15,7 @@ import pytest
 
 import manual_assessment_tool
 from utils.cli import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OK, PROJECT_ROOT, RunError, UserError
+from utils.files import append_journal
 
 SCRIPT = PROJECT_ROOT / "manual_assessment_tool.py"
 COLUMNS = ("example_id", "clinical_note", "ground_truth", "generated_summary", "model")
@@ -384,14 +385,20 @@ def test_an_input_that_ends_before_the_last_answer_is_an_interruption(results, s
     assert len(labels_beside(results)) == 3
 
 
-def full_disk(*_, **__):
+def full_disk(*_):
     raise OSError(28, "No space left on device")
+
+
+def append_but_no_label(file, event):
+    if event["event"] == "label":
+        full_disk()
+    append_journal(file, event)
 
 
 def test_an_answer_that_cannot_be_saved_ends_the_sitting_and_the_others_are_kept(results, sit, monkeypatch):
     sit(results, ["n", "q"])
     with monkeypatch.context() as patch:
-        patch.setattr("assessment.sitting.Sitting._decide", full_disk)
+        patch.setattr("assessment.sitting.append_journal", append_but_no_label)
         with pytest.raises(RunError, match=r"could not be saved \(No space left on device\)(.|\n)*--results_csv"):
             sit(results, ["n", "n"])
     sit(results, ["q"])
