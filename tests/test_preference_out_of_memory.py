@@ -104,9 +104,17 @@ def two_micro_batches(trainer):
     return torch.stack(losses), copy.deepcopy(dict(trainer._metrics["train"])), trainer._total_train_tokens, gradients
 
 
-@pytest.mark.parametrize("loss", ["sigmoid", "sigmoid sft", "apo_zero", "aot", "bco_pair"])
-@pytest.mark.parametrize("fail", [fail_forward, fail_backward])
-def test_a_step_in_parts_is_the_step(loss, fail, trained):
+@pytest.mark.parametrize(
+    ("fail", "loss"),
+    [
+        (fail_forward, "sigmoid"),
+        (fail_backward, "sigmoid"),
+        (fail_backward, "sigmoid sft"),  # a mean over tokens
+        (fail_forward, "apo_zero"),
+        (fail_backward, "aot"),  # sorts over the batch
+    ],
+)
+def test_a_step_in_parts_is_the_step(fail, loss, trained):
     trainer = trained("--loss_type", *loss.split())
     losses, figures, tokens, gradients = two_micro_batches(trainer)
     seen = fail(trainer.model, 2, ERRORS["a CPU"])
@@ -161,7 +169,7 @@ def test_figures_per_token_go_back_to_the_rows_that_they_are_of():
 
 def test_a_whole_run_goes_on_and_says_it_once_for_each_role(tiny_adapter, tmp_path, monkeypatch, capsys):
     """Reference pass, training and validation run out; order, steps and figures are those of a run that did not."""
-    more = ("--num_epochs", "3", "--learning_rate", "9e-5", "--batch_size", "4", "--gradient_accumulation_steps", "2")
+    more = ("--num_epochs", "2", "--learning_rate", "9e-5", "--batch_size", "4", "--gradient_accumulation_steps", "2")
 
     def run(name):
         trainer = build(tiny_adapter, tmp_path / name, *more)
@@ -183,7 +191,7 @@ def test_a_whole_run_goes_on_and_says_it_once_for_each_role(tiny_adapter, tmp_pa
     assert said == [
         f"out of memory in {role} with 4 pairs at once; going on with 2, in the same batches" for role in roles
     ]
-    assert [entry["step"] for entry in in_parts] == [entry["step"] for entry in whole] == [1, 1, 2, 2, 3, 3]
+    assert [entry["step"] for entry in in_parts] == [entry["step"] for entry in whole] == [1, 1, 2, 2]
     for one, other in zip(in_parts, whole, strict=True):
         for name in ("loss", "rewards/margins", "grad_norm", "eval_loss", "eval_rewards/margins"):
             assert one.get(name) == pytest.approx(other.get(name), abs=1e-5), name

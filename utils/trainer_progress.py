@@ -28,8 +28,6 @@ SHOWN: Mapping[str, str] = {
     "eval_loss": "val loss",
     "eval_rewards/margins": "val margin",
 }
-
-
 TIMED_STEPS = 20  # speed is the mean over so many: one step's depends on how long its rows are
 
 
