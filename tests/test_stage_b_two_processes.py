@@ -78,7 +78,7 @@ def runs(tiny_adapter, tmp_path_factory):
     assert stage_b_dpo_training.main(one) == 0
     script = folder / "launched.py"
     script.write_text(LAUNCHED)
-    said = subprocess.run([*LAUNCH, str(script), *two], capture_output=True, text=True, check=False)
+    said = subprocess.run([*LAUNCH, str(script), *two], capture_output=True, text=True, check=False, timeout=600)
     assert said.returncode == 0, said.stderr[-6000:]
     return folder, said.stdout
 
