@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from preference.model_shape import AdapterShape, ModelShape
 from preference.pairs import packed_lengths
+from utils.cpu_speed import HEAD_TILE
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -21,8 +22,9 @@ GB = 1e9
 # Bytes of a weight. NF4 with double quantization: 4 bits, and 0.127 for its scales (QLoRA, arXiv 2305.14314).
 NF4, INT8 = (4 + 0.127) / 8, 1.0
 FP32 = 4
-# TRL 1.16's fused LM head scores so many tokens and vocabulary entries at once (trl/kernels/chunked_logprob.py) ...
-HEAD_TOKENS, HEAD_VOCABULARY = 4096, 32768
+# TRL 1.16's fused LM head scores so many tokens at once (trl/kernels/chunked_logprob.py), and so many entries of the
+# vocabulary, fewer where we run on a CPU ...
+HEAD_TOKENS, HEAD_VOCABULARY = 4096, {"cpu": HEAD_TILE, "mps": 32768, "cuda": 32768}
 # ... and without Triton its backward holds seven fp32 copies of that tile, and a mask.
 HEAD_COPIES = 7 * FP32 + 1
 # Python with torch, transformers, trl, peft and what they import: 0.59 GB measured on Linux. On a card, CUDA's context
@@ -31,7 +33,7 @@ FRAMEWORK = {"cpu": 0.6e9, "mps": 0.6e9, "cuda": 0.6e9}
 # The heap is larger than what lives in it: PyTorch asks glibc for aligned blocks, for which it looks for a little more
 # than the block, so a freed one between two living ones does not do for the next of its size. Measured on models of 17,
 # 57, 113 and 135 million parameters: 1.4 to 1.6 times what a step needs; where each block is mapped by itself, 1.0.
-HOLES = {"cpu": 0.5, "mps": 0.0, "cuda": 0.0}
+FRAGMENTATION = {"cpu": 0.5, "mps": 0.0, "cuda": 0.0}
 
 
 class PairSize(NamedTuple):
@@ -105,7 +107,7 @@ class Memory:
     optimizer: Part
     activations: Part
     scratch: Part
-    holes: Part
+    fragmentation: Part
 
     @property
     def parts(self) -> dict[str, Part]:
@@ -123,8 +125,8 @@ class Memory:
 
     def arithmetic(self) -> str:
         """A line for each part with the figures it comes from, and the sum."""
-        lines = [f"{name:11} {part.size / GB:6.2f} GB  {part.because}" for name, part in self.parts.items()]
-        return "\n".join([*lines, f"{'in all':11} {self.total / GB:6.2f} GB"])
+        lines = [f"{name:13} {part.size / GB:6.2f} GB  {part.because}" for name, part in self.parts.items()]
+        return "\n".join([*lines, f"{'in all':13} {self.total / GB:6.2f} GB"])
 
 
 def pair_sizes(pairs: Dataset) -> list[PairSize]:
@@ -178,7 +180,7 @@ def predict(shape: ModelShape, batch: Batch, plan: Plan) -> Memory:
         max(head, backward),
         f"the greater of the LM head's for {batch.scored} tokens, {_mega(head)}, and a layer's, {_mega(backward)}",
     )
-    share = HOLES[plan.device]
+    share = FRAGMENTATION[plan.device]
     return Memory(
         framework=Part(FRAMEWORK[plan.device], "Python and its libraries" if plan.device != "cuda" else "CUDA"),
         weights=weights,
@@ -187,7 +189,9 @@ def predict(shape: ModelShape, batch: Batch, plan: Plan) -> Memory:
         optimizer=Part(trained * 2 * FP32, f"AdamW's two moments: {_count(trained)} x 8"),
         activations=activations,
         scratch=scratch,
-        holes=Part(share * (activations.size + scratch.size), f"in the heap, {share:.0%} of activations and scratch"),
+        fragmentation=Part(
+            share * (activations.size + scratch.size), f"in the heap, {share:.0%} of activations and scratch"
+        ),
     )
 
 
@@ -220,9 +224,9 @@ def saved_by_layer(shape: ModelShape, batch: Batch, plan: Plan) -> float:
 
 def head_scratch(shape: ModelShape, batch: Batch, plan: Plan) -> float:
     """Bytes that the LM head takes in its backward pass: a tile of scores, and without Triton copies of it."""
-    tokens = min(batch.scored, HEAD_TOKENS)
-    copies = 0 if plan.triton else HEAD_COPIES * min(shape.vocabulary, HEAD_VOCABULARY)
-    return tokens * (HEAD_VOCABULARY * plan.size + copies)
+    tokens, width = min(batch.scored, HEAD_TOKENS), HEAD_VOCABULARY[plan.device]
+    copies = 0 if plan.triton else HEAD_COPIES * min(shape.vocabulary, width)
+    return tokens * (width * plan.size + copies)
 
 
 def backward_scratch(shape: ModelShape, batch: Batch, plan: Plan) -> float:

@@ -17,7 +17,7 @@ from preference.runs import METRICS, RunFolder
 from preference.summary_lengths import WarnOfShortSummaries
 from preference.trainer import PairsTrainer
 from utils.cli import RunError
-from utils.cpu_speed import reuse_freed_memory, score_labelled_tokens_only
+from utils.cpu_speed import reuse_freed_memory, score_in_small_tiles, score_labelled_tokens_only
 from utils.models import autocast_flags
 from utils.resumable_training import SaveByTheClock
 from utils.trainer_progress import MetricsJournal, use_progress_line
@@ -56,6 +56,8 @@ def build_trainer(
     reuse_freed_memory()
     score_labelled_tokens_only()
     device = policy.model.device
+    if device.type == "cpu":
+        score_in_small_tiles()
     flags = autocast_flags(device)
     set_seed(args.seed)  # LoRA's random half is drawn while the trainer is built, before it sets its own seed
     config = DPOConfig(

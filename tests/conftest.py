@@ -17,12 +17,13 @@ quiet_libraries()
 
 @pytest.fixture(autouse=True)
 def stock_trl() -> Iterator[None]:
-    """Each test begins with TRL as it was installed: the trainers replace one of its names for their process."""
+    """Each test begins with TRL as it was installed: the trainers replace names of its for their process."""
     yield
     if "trl.trainer.utils" in sys.modules:
         from trl.kernels import chunked_logprob
 
         sys.modules["trl.trainer.utils"]._use_triton = chunked_logprob._use_triton
+        sys.modules["trl.trainer.utils"]._CHUNKED_LOGPROB_CHUNK_SIZE = 32768
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,16 @@
-"""The two CPU settings change no result; TRL's seam is where the pinned version has it."""
+"""The CPU settings change no result; TRL's seams are where the pinned version has them."""
 
 from __future__ import annotations
 
 import types
 
+import pytest
 import torch
 import trl.trainer.utils
 from transformers import AutoModelForCausalLM
+from trl.kernels import chunked_logprob
 
-from utils.cpu_speed import reuse_freed_memory, score_labelled_tokens_only
+from utils.cpu_speed import reuse_freed_memory, score_in_small_tiles, score_labelled_tokens_only
 
 
 def scores_and_gradients(tiny_model):
@@ -21,9 +23,10 @@ def scores_and_gradients(tiny_model):
     return out, {name: p.grad for name, p in model.named_parameters()}
 
 
-def test_scoring_labelled_tokens_only_equals_stock_trl(tiny_model):
+@pytest.mark.parametrize("setting", [score_labelled_tokens_only, lambda: score_in_small_tiles(100)])
+def test_scoring_in_less_memory_equals_stock_trl(tiny_model, setting):
     stock, stock_gradients = scores_and_gradients(tiny_model)
-    score_labelled_tokens_only()
+    setting()
     ours, gradients = scores_and_gradients(tiny_model)
     for field in ("log_probs", "entropy", "mean_logits", "is_top1"):
         torch.testing.assert_close(getattr(ours, field).float(), getattr(stock, field).float())
@@ -49,6 +52,21 @@ def test_the_lm_head_sees_the_labelled_tokens_only(tiny_model, monkeypatch):
     score_labelled_tokens_only()
     scores_and_gradients(tiny_model)
     assert seen == [2 * 8]
+
+
+def test_the_lm_head_scores_in_tiles_of_the_given_width(tiny_model, monkeypatch):
+    widths = []
+    stock = chunked_logprob._forward_tile
+
+    def watched(tile, *args, **options):
+        widths.append(tile.shape[1])
+        return stock(tile, *args, **options)
+
+    monkeypatch.setattr(chunked_logprob, "_forward_tile", watched)
+    score_in_small_tiles(100)
+    scores_and_gradients(tiny_model)
+    vocabulary = AutoModelForCausalLM.from_pretrained(tiny_model).config.vocab_size
+    assert vocabulary > 100 and widths == [100] * (vocabulary // 100) + [vocabulary % 100]
 
 
 def test_freed_memory_is_kept_where_the_c_library_can_and_nothing_is_called_elsewhere(monkeypatch):
