@@ -24,7 +24,8 @@ class Figures:
 
     ``sentence_rate`` is over the clean summaries and those whose wrong sentences were marked; ``unmarked`` counts the
     hallucinated ones left out of it. ``seconds`` are of the labels, each at most LONGEST_SECONDS. ``screen`` sets the
-    labels (first) beside the automatic screen's flags (second), None where the file has none.
+    labels (first) beside the automatic screen's flags (second), None where the file has none; ``flags_shown`` says
+    whether the annotator saw them.
     """
 
     items: int
@@ -37,6 +38,7 @@ class Figures:
     unmarked: int
     seconds: list[float]
     screen: Paired | None
+    flags_shown: bool
     changed: list[str]
     gone: list[str]
 
@@ -69,6 +71,7 @@ def figures(state: State, items: Sequence[Item], screened: Mapping[Key, bool]) -
         unmarked=unmarked,
         seconds=[min(answer.seconds, LONGEST_SECONDS) for answer in counted],
         screen=paired(verdicts, screened) if verdicts.keys() & screened.keys() else None,
+        flags_shown=state.flags_shown,
         changed=changed,
         gone=gone,
     )

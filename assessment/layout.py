@@ -82,14 +82,18 @@ def text_lines(text: str, marks: tuple[Mark, ...], if_empty: str, width: int) ->
 def sentence_lines(text: str, marks: tuple[Mark, ...], if_empty: str, width: int) -> tuple[Text, ...]:
     """A text with each sentence on rows of its own, numbered."""
     starts = [0, *(span.start for span in sentence_spans(text)[1:])]
+    gutter = max(2, len(str(len(starts)))) + 2
     rows: list[Text] = []
     for number, (first, past) in enumerate(pairwise([*starts, len(text)]), start=1):
         piece = text[first:past]
         start = first + len(piece) - len(piece.lstrip(_BLANK))
         end = start + len(piece.strip(_BLANK))
         if piece.strip(_BLANK):
-            body = wrapped(marked(text, marks, start, end), width - 4)
-            rows += [Text.assemble((f"{number:>2}  ", "faint"), body[0]), *(Text("    ") + row for row in body[1:])]
+            body = wrapped(marked(text, marks, start, end), width - gutter)
+            rows += [
+                Text.assemble((f"{number:>{gutter - 2}}  ", "faint"), body[0]),
+                *(Text(" " * gutter) + row for row in body[1:]),
+            ]
     return tuple(rows) or tuple(wrapped(literal(if_empty, "faint"), width))
 
 

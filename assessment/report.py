@@ -177,7 +177,8 @@ def _screen(figures: Figures) -> list[Section]:
     found = f"{table.both} of {table.both + table.first_only} that you call hallucinated"
     spared = f"{table.neither} of {table.neither + table.second_only} that you call clean"
     rows = [("flagged", found), ("not flagged", spared), *_agreement(table)]
-    return [Section("The automatic screen against these labels", rows)]
+    remarks = ["The flags were shown (--show_flags), so the labels are not independent of them."]
+    return [Section("The automatic screen against these labels", rows, remarks if figures.flags_shown else ())]
 
 
 def _annotator(name: str, own: Mapping[Key, bool], theirs: Mapping[Key, bool]) -> Section:

@@ -82,12 +82,14 @@ class Answer:
 class State:
     """Everything the journal says so far: a stack of answers, from which undo takes the last one off.
 
-    ``revisit`` is the row whose decision was undone last: it is shown next.
+    ``revisit`` is the row whose decision was undone last: it is shown next. ``flags_shown`` says whether any sitting
+    showed what the automatic screen flags.
     """
 
     answers: tuple[Answer, ...] = ()
     starts: int = 0
     revisit: Key | None = None
+    flags_shown: bool = False
 
     @cached_property
     def in_question(self) -> Answer | None:
@@ -106,7 +108,8 @@ def apply(state: State, event: Mapping[str, Any]) -> State:
     """The state after one more event. Raises KeyError, TypeError or ValueError for what is not an event."""
     kind = event["event"]
     if kind == "start":
-        return replace(state, starts=state.starts + 1)
+        flags_shown = state.flags_shown or bool(event.get("show_flags"))
+        return replace(state, starts=state.starts + 1, flags_shown=flags_shown)
     key = (event["example_id"], event["text_sha256"])
     if kind == "undo":
         place = _last_place(state, key)

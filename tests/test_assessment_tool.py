@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 import shlex
@@ -14,48 +12,16 @@ from pathlib import Path
 import pytest
 
 import manual_assessment_tool
+from tests.labelling import COLUMNS, Keyboard, labels_beside, rows, write_results
 from utils.cli import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OK, PROJECT_ROOT, RunError, UserError
 from utils.files import append_journal
 
 SCRIPT = PROJECT_ROOT / "manual_assessment_tool.py"
-COLUMNS = ("example_id", "clinical_note", "ground_truth", "generated_summary", "model")
-
-
-def write_results(path, rows, columns=COLUMNS):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(columns)
-        writer.writerows(rows)
-    return path
-
-
-def rows(count, **summaries):
-    return [
-        [f"id{n}", f"note {n}", f"TRUTH {n}", summaries.get(f"id{n}", f"summary {n}"), "SECRET-MODEL"]
-        for n in range(count)
-    ]
 
 
 @pytest.fixture
 def results(tmp_path):
     return write_results(tmp_path / "out" / "evaluation_results.csv", rows(3))
-
-
-class Keyboard(io.StringIO):
-    """Standard input whose last line can be a Ctrl-C, and that can look around before each word."""
-
-    def __init__(self, words, interrupt=False, before_each=None):
-        super().__init__("".join(f"{word}\n" for word in words))
-        self.interrupt, self.before_each = interrupt, before_each
-
-    def readline(self, *args):
-        if self.before_each:
-            self.before_each()
-        line = super().readline(*args)
-        if not line and self.interrupt:
-            raise KeyboardInterrupt
-        return line
 
 
 @pytest.fixture
@@ -68,12 +34,6 @@ def sit(monkeypatch, capsys):
         return code, capsys.readouterr().out
 
     return sitting
-
-
-def labels_beside(path, name="manual_assessment.json"):
-    document = json.loads((path.parent / name).read_text(encoding="utf-8"))
-    assert document["total_assessed"] == len(document["assessments"])
-    return {a["example_id"]: (a["has_hallucination"], a["hallucination_type"]) for a in document["assessments"]}
 
 
 def journal_beside(path):
@@ -446,6 +406,7 @@ def test_flags_are_hidden_unless_asked_for_and_are_the_ones_of_the_file(tmp_path
     _, out = sit(path, ["y", "1", "q"], "--show_flags")
     assert "screen: unsupported medication: aspirin" in out
     assert "flagged       1 of 1 that you call hallucinated" in out
+    assert "so the labels are not independent" in out
 
 
 def test_flags_that_the_file_lacks_are_asked_of_the_screen(tmp_path, sit):
@@ -462,71 +423,3 @@ def test_two_annotators_are_set_side_by_side_without_saying_who_said_what(result
     assert "both labelled  3 summaries" in report
     assert "agreement      2 of 3 = 66.7 %" in report
     assert "to talk over   1: id" in report
-
-
-@pytest.fixture
-def two_models(tmp_path):
-    first = write_results(tmp_path / "a" / "results.csv", rows(4))
-    second = write_results(tmp_path / "b" / "results.csv", rows(4, id0="better 0", id1="better 1"))
-    return first, second
-
-
-class Reader(io.StringIO):
-    """An annotator who reads what is shown: what begins with "summary" is hallucinated, "better" is better."""
-
-    def __init__(self, capsys):
-        super().__init__()
-        self.capsys, self.seen = capsys, ""
-
-    def readline(self, *_):
-        news = self.capsys.readouterr().out
-        self.seen += news
-        if news.endswith("kind> "):
-            return "\n"
-        if news.endswith("q ends\n> ") or "Nothing is left" in news:
-            return "q\n"
-        summaries = [line for line in news.rpartition("=" * 80)[2].splitlines() if line.startswith(" 1  ")]
-        if "which summary is better?" in news:
-            return f"{1 + ('better' in summaries[1])}\n"
-        return "y\n" if "summary" in summaries["SUMMARY 2 << judge" in news] else "n\n"
-
-
-def test_a_comparison_is_blind_until_its_report(two_models, monkeypatch, capsys):
-    annotator = Reader(capsys)
-    monkeypatch.setattr(sys, "stdin", annotator)
-    assert manual_assessment_tool.main(["--compare", *map(str, two_models)]) == EXIT_OK
-    assert "results.csv" not in annotator.seen
-    assert "SECRET" not in annotator.seen
-    assert "THE SECOND HALLUCINATES LESS: 100.0 % against 50.0 %." in capsys.readouterr().out
-    document = json.loads((two_models[1].parent / "manual_comparison.json").read_text("utf-8"))
-    assert {(e["example_id"], e["model"]): e["has_hallucination"] for e in document["assessments"]} == {
-        ("id0", "first"): True,
-        ("id0", "second"): False,
-        ("id1", "first"): True,
-        ("id1", "second"): False,
-        ("id2", "both"): True,
-        ("id3", "both"): True,
-    }
-    assert {p["example_id"]: p["better"] for p in document["preferences"]} == {"id0": "second", "id1": "second"}
-    assert [path.name for path in two_models[0].parent.iterdir()] == ["results.csv"]
-
-
-def compare(words, monkeypatch, capsys, files):
-    monkeypatch.setattr(sys, "stdin", Keyboard(words))
-    manual_assessment_tool.main(["--compare", *map(str, files)])
-    return capsys.readouterr().out
-
-
-def test_a_comparison_also_tells_of_labels_given_to_each_model_alone(two_models, sit, monkeypatch, capsys):
-    sit(two_models[0], ["y", "1"] * 4)
-    sit(two_models[1], ["n", "n", "n", "n"])
-    out = compare(["q"], monkeypatch, capsys, two_models)
-    assert "Labels of earlier sittings, each model alone" in out
-    assert "only first    4 (put right by the second)" in out
-    assert "p             0.125" in out  # 2 / 2**4
-
-
-def test_files_without_a_note_in_common_cannot_be_compared(two_models, tmp_path, monkeypatch, capsys):
-    other = write_results(tmp_path / "c" / "results.csv", [["id0", "another note", "", "s", ""]])
-    with pytest.raises(UserError, match="no note in common"):
-        compare(["q"], monkeypatch, capsys, (two_models[0], other))
