@@ -127,7 +127,7 @@ def open_job(args: argparse.Namespace) -> Labelling | Comparing:
 
 
 def sit(job: Labelling | Comparing, args: argparse.Namespace) -> bool:
-    """Put the questions. Returns whether the annotator ended the sitting, or had answered everything."""
+    """Put the questions. Returns whether the annotator ended the sitting, or every item has its answer."""
     findings: Findings = screen_findings(job.rows) if args.show_flags else lambda item: ()
     journal = job.files.journal
     try:
@@ -138,7 +138,7 @@ def sit(job: Labelling | Comparing, args: argparse.Namespace) -> bool:
             try:
                 ask(sitting, findings, lambda: job.stats(sitting.state), notices)
             except EOFError:
-                return sitting.question == "done"
+                return len(sitting.decided) == len(sitting.items)
             except (KeyboardInterrupt, OSError):  # OSError: the terminal is gone
                 return False
     except (NotSaved, OSError) as error:

@@ -11,19 +11,21 @@ from assessment.layout import WIDEST, arrange, literal, wrapped
 from assessment.screen import QUESTIONS, Findings, bar, key_rows, keys_now, panes, places_of
 from assessment.session import DETAILS
 from assessment.sitting import Sitting
-from assessment.words import BETTER_WORDS, COMMANDS, GUIDELINES, parse_details
+from assessment.words import COMMANDS, GUIDELINES, parse_details
 from utils.hostile_text import visible
 
-# All three questions after a y are answered in one line, so that one y is one line more.
-_DETAIL_KEYS = (
-    "1 fabricated",
-    "2 incorrect_inference",
-    "3 contradiction",
-    "4 unsupported_details",
-    "then minor or major and the numbers of the wrong sentences, as in: 1 major 2",
-    "Enter passes over",
-    "u takes the y back",
-)
+_DETAIL_PROMPTS = {"hallucination_type": "kind> ", "severity": "severity> ", "sentences": "sentences> "}
+_DETAIL_KEYS = {
+    "hallucination_type": (
+        "1 fabricated",
+        "2 incorrect_inference",
+        "3 contradiction",
+        "4 unsupported_details",
+        "or all in one line, as in: 1 major 2",
+    ),
+    "severity": ("minor", "major (could change care)"),
+    "sentences": ("the numbers of the wrong sentences",),
+}
 
 
 def run(sitting: Sitting, findings: Findings, stats: Callable[[], str], notices: str = "") -> None:
@@ -33,20 +35,16 @@ def run(sitting: Sitting, findings: Findings, stats: Callable[[], str], notices:
     if notices:
         _say(notices)
     drawn: object = None
+    held = ""  # a line that is for the next item
     while True:
-        if drawn != (sitting.item, sitting.question):
-            if sitting.question == "done":
-                _say(f"\nNothing is left to do.\n{stats()}\n{_keys(sitting)}")
-            elif sitting.question in DETAILS:
-                _say(_keys(sitting))
-            else:
-                _say(_item_text(sitting, findings))
-        drawn = (sitting.item, sitting.question)
-        word, _, argument = _read("kind> " if sitting.question in DETAILS else "> ").partition(" ")
-        if word.startswith("/"):
-            word, argument = "/", f"{word[1:]} {argument}".strip()
-        command = COMMANDS.get(word.lower())
-        if command == "quit" or (sitting.question == "done" and not word):
+        question = sitting.question
+        if drawn != (sitting.item, question):
+            _say(_screen(sitting, findings, stats))
+        drawn = (sitting.item, question)
+        line, held = held or _read(_DETAIL_PROMPTS.get(question, "> ")), ""
+        word, argument = _split(line)
+        command = COMMANDS.get(word)
+        if command == "quit" or (question == "done" and not word):
             return
         if command == "stats":
             _say(stats())
@@ -55,41 +53,45 @@ def run(sitting: Sitting, findings: Findings, stats: Callable[[], str], notices:
         elif command == "undo":
             _say(sitting.undo())
             drawn = None
-        elif command == "back":
-            _say(sitting.back())
-        elif sitting.question == "done":
-            _say("nothing is open: u takes back the last answer, Enter or q ends")
-        elif sitting.question in DETAILS:
-            _say(_answer_details(sitting, f"{word} {argument}"))
+        elif question in DETAILS:
+            told, held = _answer_details(sitting, line)
+            _say(told)
         elif not word:
             sitting.forward()
             drawn = None
-        elif command == "search":
-            _say(_found(sitting, argument))
+        elif command in ("comment", "search") and question in ("judge", "better"):
+            _say(sitting.write_comment(argument) if command == "comment" else _found(sitting, argument))
         else:
-            _say(_answer(sitting, word, command, argument))
+            _say(sitting.respond(word) or f"'{word}' is not a key here\n{_keys(sitting)}")
 
 
-def _answer(sitting: Sitting, word: str, command: str | None, argument: str) -> str:
-    if command == "skip":
-        return sitting.skip()
-    if command == "flag":
-        return sitting.toggle_flag()
-    if command == "comment":
-        return sitting.write_comment(argument)
-    if sitting.question == "better" and word.lower() in BETTER_WORDS:
-        return sitting.prefer(BETTER_WORDS[word.lower()])
-    if sitting.question == "judge" and command in ("hallucinated", "clean"):
-        return sitting.label(command == "hallucinated")
-    return f"'{word}' is not a key\n{_keys(sitting)}"
+def _split(line: str) -> tuple[str, str]:
+    """A command's word and what follows it; the slash of a search needs no space."""
+    if line.startswith("/"):
+        return "/", line[1:].strip()
+    word, _, argument = line.partition(" ")
+    return word.lower(), argument.strip()
 
 
-def _answer_details(sitting: Sitting, line: str) -> str:
+def _answer_details(sitting: Sitting, line: str) -> tuple[str, str]:
+    """What to say, and the line again where it is none of an answer and so for the next item.
+
+    Nobody types ahead at a terminal; but what comes through a pipe was written by someone who passes over details.
+    """
+    assert sitting.state.in_question is not None
+    asked = sitting.state.in_question.open_details
     try:
-        details = parse_details(line, sitting.sentence_count())
+        return sitting.add_details(**parse_details(line, asked, sitting.sentence_count())), ""
     except ValueError as error:
-        return f"{error}; Enter passes over, u takes the y back"
-    return sitting.add_details(**details)
+        if asked[0] == "hallucination_type" or sys.stdin.isatty():
+            return f"{error}; Enter passes over, u takes the y back", ""
+        return sitting.add_details(**dict.fromkeys(asked)), line
+
+
+def _screen(sitting: Sitting, findings: Findings, stats: Callable[[], str]) -> str:
+    if sitting.question == "done":
+        return f"\nNothing is left to do.\n{stats()}\n{_keys(sitting)}"
+    return _keys(sitting) if sitting.question in DETAILS else _item_text(sitting, findings)
 
 
 def _item_text(sitting: Sitting, findings: Findings) -> str:
@@ -112,7 +114,9 @@ def _found(sitting: Sitting, words: str, around: int = 60) -> str:
 
 
 def _keys(sitting: Sitting) -> str:
-    cells: Sequence[str] = _DETAIL_KEYS if sitting.question in DETAILS else keys_now(sitting)
+    cells: Sequence[str] = keys_now(sitting)
+    if sitting.question in DETAILS:
+        cells = (*_DETAIL_KEYS[sitting.question], "Enter passes over the rest", "u takes the y back")
     return "\n".join(row.plain for row in key_rows(cells, _width()))
 
 

@@ -10,6 +10,7 @@ from typing import Any, TextIO
 from assessment.session import (
     COMMENT,
     DECISIONS,
+    DETAILS,
     FLAG,
     LABEL,
     PREFER,
@@ -26,6 +27,7 @@ from assessment.session import (
     row_key,
     undo_target,
 )
+from assessment.words import BETTER_WORDS, COMMANDS, SEVERITY_WORDS, TYPE_WORDS
 from clinical.sentences import sentence_spans
 from utils.files import append_journal
 
@@ -95,6 +97,24 @@ class Sitting:
         skipped = sum(answer.kind == SKIP for answer in self.decided.values())
         place = "no item open" if self.place is None else f"item {self.place + 1} of {len(self.items)}"
         return f"{place} | labelled {len(self.decided) - skipped} | skipped {skipped}"
+
+    def respond(self, word: str) -> str | None:
+        """Answer with a key or word that says all; None where it says nothing to the question that is open."""
+        command, question = COMMANDS.get(word), self.question
+        if command == "undo":
+            return self.undo()
+        if command == "back" and question not in DETAILS:
+            return self.back()
+        if question in ("judge", "better") and command == "skip":
+            return self.skip()
+        if question in ("judge", "better") and command == "flag":
+            return self.toggle_flag()
+        if question == "judge" and command in ("hallucinated", "clean"):
+            return self.label(command == "hallucinated")
+        if question == "better" and word in BETTER_WORDS:
+            return self.prefer(BETTER_WORDS[word])
+        choices = {"hallucination_type": TYPE_WORDS, "severity": SEVERITY_WORDS}.get(question, {})
+        return self.add_details(**{question: choices[word]}) if word in choices else None
 
     def label(self, hallucinated: bool) -> str:
         """Judge the summary that is asked for."""

@@ -13,15 +13,12 @@ from assessment.screen import QUESTIONS, Findings, bar, key_rows, keys_now, pane
 from assessment.session import DETAILS
 from assessment.sitting import Sitting
 from assessment.words import (
-    BETTER_WORDS,
     COMMANDS,
     ENTRY_KEYS,
     GUIDELINES,
     PAGE_KEYS,
     SCROLL_KEYS,
-    SEVERITY_WORDS,
-    TYPE_WORDS,
-    parse_sentences,
+    parse_details,
 )
 
 
@@ -151,41 +148,20 @@ class View:
         sitting, command = self._sitting, COMMANDS.get(key)
         if command == "quit":
             self.finished = True
-        elif command == "undo":
-            self._message = sitting.undo()
         elif command in ("guidelines", "stats"):
             self._page, self._page_offset = (GUIDELINES if command == "guidelines" else self._stats()), 0
-        elif sitting.question == "hallucination_type" and key in TYPE_WORDS:
-            self._message = sitting.add_details(hallucination_type=TYPE_WORDS[key])
-        elif sitting.question == "severity" and key in SEVERITY_WORDS:
-            self._message = sitting.add_details(severity=SEVERITY_WORDS[key])
-        elif sitting.question == "better" and key in BETTER_WORDS:
-            self._message = sitting.prefer(BETTER_WORDS[key])
-        elif sitting.question == "judge" and command in ("hallucinated", "clean"):
-            self._message = sitting.label(command == "hallucinated")
-        elif command == "back" and sitting.question not in DETAILS:
-            self._message = sitting.back()
-        elif sitting.question in ("judge", "better") and command in ("skip", "flag", "comment", "search"):
-            self._review(command)
+        elif command in ("comment", "search") and sitting.question in ("judge", "better"):
+            self.entering, self.prefilled = command, sitting.comment if command == "comment" else ""
         else:
-            self._message = f"'{key}' is not a key here"
-
-    def _review(self, command: str) -> None:
-        if command == "skip":
-            self._message = self._sitting.skip()
-        elif command == "flag":
-            self._message = self._sitting.toggle_flag()
-        else:
-            self.entering = command
-            self.prefilled = self._sitting.comment if command == "comment" else ""
+            self._message = sitting.respond(key) or f"'{key}' is not a key here"
 
     def _mark_sentences(self, text: str) -> None:
         try:
-            numbers = parse_sentences(text, self._sitting.sentence_count())
+            details = parse_details(text, ["sentences"], self._sitting.sentence_count())
         except ValueError as error:
             self._message = str(error)
         else:
-            self._message = self._sitting.add_details(sentences=numbers)
+            self._message = self._sitting.add_details(**details)
 
     def _find(self, words: str) -> None:
         """Search the note; without words, go to the next place of what was searched before."""

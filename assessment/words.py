@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from assessment.session import DETAILS, SEVERITIES, TYPES
+from assessment.session import SEVERITIES, TYPES
 
 # Commands, by what may be typed for them: the first is the key, the rest are words.
 _SPELLINGS: Mapping[str, tuple[str, ...]] = {
@@ -73,27 +73,29 @@ t  (stats) shows the rate so far.
 Each answer is on disk before the next item shows."""
 
 
-def parse_details(line: str, sentences: int) -> dict[str, Any]:
-    """All details in one line such as ``1 major 2 3``: kind, severity, sentences; None for what is left out.
+def parse_details(line: str, asked: Sequence[str], sentences: int) -> dict[str, Any]:
+    """The details in a line that answers the first of ``asked``, and maybe those after it: ``1 major 2 3``.
 
-    ``sentences`` is how many there are. Raises ValueError saying which word is none of these.
+    ``asked`` are the open questions in their order, ``sentences`` is how many there are. An empty line passes over all.
+    Raises ValueError saying which word is no answer.
     """
     words = line.replace(",", " ").lower().split()
-    kind = TYPE_WORDS.get(words[0]) if words else None
-    if words and not kind:
-        raise ValueError(f"'{words[0]}' is not a kind: 1 to 4, or its name")
-    severity = next((word for word in words if word in SEVERITIES), None)
-    numbers = _sentence_numbers([word for word in words[1:] if word != severity], sentences)
-    return dict(zip(DETAILS, (kind, severity, numbers), strict=True))
-
-
-def parse_sentences(line: str, sentences: int) -> list[int] | None:
-    """The numbers of sentences in a line, None where there is none. Raises ValueError saying what is no such number."""
-    return _sentence_numbers(line.replace(",", " ").split(), sentences)
-
-
-def _sentence_numbers(words: Sequence[str], sentences: int) -> list[int] | None:
+    if not words:
+        return dict.fromkeys(asked)
+    details: dict[str, Any] = {}
+    if asked[0] == "hallucination_type":
+        details[asked[0]] = _chosen(words.pop(0), TYPE_WORDS, "a kind: 1 to 4, or its name")
+    elif asked[0] == "severity":
+        details[asked[0]] = _chosen(words.pop(0), SEVERITY_WORDS, "a severity: minor or major")
+    if words and words[0] in SEVERITIES and "severity" in asked[1:]:
+        details["severity"] = words.pop(0)
     for word in words:
         if not (word.isdecimal() and 1 <= int(word) <= sentences):
             raise ValueError(f"'{word}' is not the number of a sentence (1 to {sentences})")
-    return sorted({int(word) for word in words}) or None
+    return details | ({"sentences": sorted({int(word) for word in words})} if words else {})
+
+
+def _chosen(word: str, choices: Mapping[str, str], what: str) -> str:
+    if word not in choices:
+        raise ValueError(f"'{word}' is not {what}")
+    return choices[word]

@@ -272,7 +272,7 @@ def read_until(process, text):
 
 def test_a_second_process_is_refused_and_a_killed_one_loses_nothing_and_blocks_nobody(results, sit):
     with spawn(results) as process:
-        process.stdin.write("n\ny\n2\n")
+        process.stdin.write("n\ny\n2\n\n")
         process.stdin.flush()
         read_until(process, "item 3 of 3")
         with pytest.raises(UserError, match="open in another process"):
@@ -330,6 +330,26 @@ def test_a_pipe_can_say_everything_a_key_can(results, sit):
     assert len(document["skipped"]) == 1
     for said in ("saved: incorrect_inference, minor, sentence 1", "looking back", "1 in the note: NOTE", "GUIDELINES"):
         assert said in out
+
+
+@pytest.mark.parametrize(
+    ("words", "details"),
+    [
+        (["1", "minor", "1", "n"], ("fabricated", "minor", [1])),
+        (["1", "2", "n"], ("fabricated", "major", [1])),  # of the only sentence it is not asked which
+        (["1", "n"], ("fabricated", None, [1])),
+        (["2 major", "n"], ("incorrect_inference", "major", [1])),
+        (["4 1", "minor", "n"], ("unsupported_details", "minor", [1])),
+        (["", "n"], (None, None, [1])),
+    ],
+)
+def test_through_a_pipe_details_come_in_one_line_or_several_or_not_at_all(results, sit, words, details):
+    _, out = sit(results, ["y", *words, "q"])
+    document = json.loads((results.parent / "manual_assessment.json").read_text("utf-8"))
+    bad, clean = document["assessments"]
+    assert (bad["hallucination_type"], bad["severity"], bad["sentences"]) == details
+    assert clean["has_hallucination"] is False
+    assert out.index("item 2 of 3") < out.rindex("saved: clean")  # what was judged was shown
 
 
 @pytest.mark.parametrize(("line", "fault"), [("major", "'major' is not a kind"), ("1 2", "sentence (1 to 1)")])
