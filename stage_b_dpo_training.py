@@ -160,6 +160,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from preference.policy import build_policy
         from preference.preflight import check_memory
         from preference.reference import ReferenceLogProbs, reference_id
+        from preference.remembered import Remembered
         from preference.training import build_trainer, final_figures
         from utils.interrupts import saved_before_stopping
         from utils.resumable_training import find_state, step_of
@@ -170,6 +171,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         memory = check_memory(args, words, checkpoint, device, train, val)
         quantization = "4bit" if args.load_in_4bit else "8bit" if args.load_in_8bit else None
         policy = build_policy(checkpoint, device, args.lora_r, quantization)
+        reference = ReferenceLogProbs(
+            args.reference_dir / reference_id(shown.inputs, checkpoint, policy.model), writer=shown.identity()
+        )
+        measured = Remembered(reference.folder, device)
         trainer = build_trainer(
             policy,
             tokenizer,
@@ -177,10 +182,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             val,
             args,
             run,
+            measured,
             save_best=lambda model: save_final_model(model, tokenizer, checkpoint, run.best_model),
-        )
-        reference = ReferenceLogProbs(
-            args.reference_dir / reference_id(shown.inputs, checkpoint, policy.model), writer=shown.identity()
         )
         state = find_state(run.checkpoints)
 
@@ -189,8 +192,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"Memory       {memory}")
         if state:
             print(f"Going on     after step {step_of(state)}, from {state}")
-        expected = expected_seconds(trainer, reference, step_of(state) if state else 0)
-        said = f"about {in_words(expected)}, from timing one batch on this machine" if expected is not None else None
+        expected = expected_seconds(trainer, reference, measured, step_of(state) if state else 0)
+        said = f"about {in_words(expected)}, from one batch timed on this machine" if expected is not None else None
         print(f"Expected     {said or 'too large to time'}", flush=True)
 
         # -------------------------------------------------------------- train and save

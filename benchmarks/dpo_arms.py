@@ -24,6 +24,7 @@ from preference.pairs import EncodedPairs, encode_pairs, packed_lengths, read_pa
 from preference.policy import Policy, build_policy
 from preference.preflight import Preflight
 from preference.reference import ReferenceLogProbs
+from preference.remembered import Remembered
 from preference.runs import RunFolder
 from preference.training import WARMUP_STEPS, build_trainer
 from utils.files import make_output_dir, write_json
@@ -87,16 +88,17 @@ def run_ours(args: argparse.Namespace, turns: Turns, profiled_steps: int = 0) ->
     )
     run = RunFolder(args.output_dir, "run")
     make_output_dir(run.checkpoints)
-    trainer = build_trainer(policy, tokenizer, pairs, pairs, args, run, save_best=lambda model: None)
-    trainer.args.eval_strategy = "no"
     reference = ReferenceLogProbs(args.reference_dir, writer=args.output_dir.name)
+    measured = Remembered(reference.folder, policy.model.device)
+    trainer = build_trainer(policy, tokenizer, pairs, pairs, args, run, measured, save_best=lambda model: None)
+    trainer.args.eval_strategy = "no"
     order = row_order(pairs.dataset, args.batch_size, args.seed)
     turns.done(
         "build",
         unshared=trainer.unshared,
         batches=list(batches(order, args.batch_size, round(args.num_epochs))),
     )
-    turns.done("estimate", expected_seconds=expected_seconds(trainer, reference))
+    turns.done("estimate", expected_seconds=expected_seconds(trainer, reference, measured))
     trainer.add_reference(reference)
     turns.done("reference", computed=reference.computed)
     if profiled_steps:

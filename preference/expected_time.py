@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from preference.memory import PairSize, Plan
     from preference.model_shape import ModelShape
     from preference.reference import ReferenceLogProbs
+    from preference.remembered import Remembered
     from preference.training import PairsTrainer
 
 # The share of a matrix product's speed that training steps reached on a CPU: 0.43 to 0.74, measured on models of 17 to
@@ -24,18 +25,51 @@ EFFICIENCY = 0.6
 PRODUCT = 1024  # rows and columns of the product that is timed
 
 
-def expected_seconds(trainer: PairsTrainer, reference: ReferenceLogProbs, steps_done: int = 0) -> float | None:
+def expected_seconds(
+    trainer: PairsTrainer, reference: ReferenceLogProbs, measured: Remembered, steps_done: int = 0
+) -> float | None:
     """Seconds for the reference's log-probs that are not on disk, all epochs, and a validation pass after each.
 
-    A batch of middling length goes forward and backward as the policy and forward as the reference; the rest is
-    proportion by tokens (pairs of one batch have nearly one length). Weights, gradients and random state stay as they
-    were. None where not even that fits into memory here: training will say so itself.
+    From seconds per token, which are timed where no earlier run did: pairs of one batch have nearly one length. None
+    where not even the timed batch fits into memory here: training will say so itself.
+    """
+    size = trainer.args.per_device_train_batch_size
+    speed = measured.get(
+        "seconds per token",
+        lambda: seconds_per_token(trainer),
+        batch_size=size,
+        checkpointing=trainer.args.gradient_checkpointing,
+        trained=sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
+        unshared=trainer.unshared,
+    )
+    if speed is None:
+        return None
+    policy, forward = speed
+    train, val = trainer.train_dataset, trainer.eval_dataset
+    train_lengths, val_lengths = packed_lengths(train), packed_lengths(val)
+    unscored = sum(
+        lengths[index]
+        for pairs, lengths in ((train, train_lengths), (val, val_lengths))
+        for missing in reference.missing(pairs, size)
+        for index in missing
+    )
+    an_epoch = sum(train_lengths) * policy + sum(val_lengths) * forward
+    processes = trainer.args.world_size
+    update = size * trainer.args.gradient_accumulation_steps * processes
+    epochs = max(0.0, trainer.args.num_train_epochs - steps_done / math.ceil(len(train) / update))
+    return (epochs * an_epoch + unscored * forward) / processes
+
+
+def seconds_per_token(trainer: PairsTrainer) -> tuple[float, float] | None:
+    """Of a batch of middling length as the policy, forward and backward, and as the reference, forward only.
+
+    Weights, gradients and random state stay as they were. None where it does not fit into memory.
     """
     import torch
 
-    train, val = trainer.train_dataset, trainer.eval_dataset
-    train_lengths, val_lengths = packed_lengths(train), packed_lengths(val)
-    by_length = sorted(range(len(train)), key=train_lengths.__getitem__)
+    train = trainer.train_dataset
+    lengths = packed_lengths(train)
+    by_length = sorted(range(len(train)), key=lengths.__getitem__)
     size = min(trainer.args.per_device_train_batch_size, len(train))
     start = (len(train) - size) // 2
     rows = by_length[start : start + size]
@@ -68,18 +102,8 @@ def expected_seconds(trainer: PairsTrainer, reference: ReferenceLogProbs, steps_
             raise
         model.zero_grad(set_to_none=True)
         return None
-    timed = sum(train_lengths[index] for index in rows)
-    unscored = sum(
-        lengths[index]
-        for pairs, lengths in ((train, train_lengths), (val, val_lengths))
-        for missing in reference.missing(pairs, size)
-        for index in missing
-    )
-    an_epoch = sum(train_lengths) * policy + sum(val_lengths) * forward
-    processes = trainer.args.world_size
-    update = trainer.args.per_device_train_batch_size * trainer.args.gradient_accumulation_steps * processes
-    epochs = max(0.0, trainer.args.num_train_epochs - steps_done / math.ceil(len(train) / update))
-    return (epochs * an_epoch + unscored * forward) / timed / processes
+    timed = sum(lengths[index] for index in rows)
+    return policy / timed, forward / timed
 
 
 def rough_seconds(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
     from preference.reference import LogProbs, ReferenceLogProbs
+    from preference.remembered import Remembered
 
 T = TypeVar("T")
 
@@ -46,7 +47,7 @@ class PairsTrainer(WholeCheckpoints, WholeBatches, DPOTrainer):
     train_dataset: Any
     eval_dataset: Any
 
-    def __init__(self, *args: Any, max_length: int, checkpoints: Path, **options: Any) -> None:
+    def __init__(self, *args: Any, max_length: int, checkpoints: Path, measured: Remembered, **options: Any) -> None:
         super().__init__(*args, **options)
         self.checkpoints = checkpoints
         self._tp_size = self.args.world_size  # all processes have the same batch; TRL shall not add up its tokens
@@ -54,7 +55,9 @@ class PairsTrainer(WholeCheckpoints, WholeBatches, DPOTrainer):
         self.precompute_ref_logps = True
         self.pairs_at_once = PairsAtOnce(tqdm.write)
         self.at_once: int | None = None  # what the step that is running may use
-        self.unshared = reason_not_to_share(self.model.config, max_length) or self._differing_from_stock()
+        self.unshared = reason_not_to_share(self.model.config, max_length) or measured.get(
+            "self-check", self._differing_from_stock
+        )
 
     def _prepare_dataset(self, dataset: Dataset, *args: Any, **kwargs: Any) -> Dataset:
         return dataset

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase, TrainerCallback
 
     from preference.pairs import EncodedPairs
+    from preference.remembered import Remembered
 
 # Steps over which the learning rate rises; fixed, so that a longer run begins exactly as a shorter one.
 WARMUP_STEPS = 10
@@ -46,12 +47,14 @@ def build_trainer(
     val: EncodedPairs,
     args: argparse.Namespace,
     run: RunFolder,
+    measured: Remembered,
     save_best: Callable[[Any], object],
 ) -> PairsTrainer:
     """TRL's DPOTrainer with the losses of ``--loss_type``, by default sigmoid DPO (arXiv 2305.18290, equation 7).
 
     The learning rate is constant after a short warm-up: a second or third epoch teaches as much as the first, and a
-    finished run can go on. ``save_best`` gets the model whenever its validation loss is the lowest so far.
+    finished run can go on. ``measured`` is what earlier runs found of this model; ``save_best`` gets the model whenever
+    its validation loss is the lowest so far.
     """
     reuse_freed_memory()
     score_labelled_tokens_only()
@@ -95,6 +98,7 @@ def build_trainer(
         peft_config=policy.lora,
         max_length=args.max_length,
         checkpoints=run.checkpoints,
+        measured=measured,
     )
     keep_trainable_fp32(trainer.model, original)
     # int8 rounds activations as well, by what else is in the batch.

@@ -15,6 +15,7 @@ from preference.out_of_memory import PairsAtOnce, is_out_of_memory
 from preference.pairs import encode_pairs, read_pairs
 from preference.policy import build_policy
 from preference.reference import ReferenceLogProbs
+from preference.remembered import Remembered
 from preference.runs import RunFolder
 from preference.trainer import PairsTrainer
 from preference.training import build_trainer
@@ -43,8 +44,10 @@ def build(sft, folder, *options):
     policy = build_policy(checkpoint, CPU, lora_r=4, quantization=None)
     run = RunFolder(folder, "run")
     run.checkpoints.mkdir(parents=True)
-    trainer = build_trainer(policy, tokenizer, encoded, encoded, args, run, save_best=print)
-    trainer.add_reference(ReferenceLogProbs(folder / "reference", "one"))
+    reference = ReferenceLogProbs(folder / "reference", "one")
+    measured = Remembered(reference.folder, CPU)
+    trainer = build_trainer(policy, tokenizer, encoded, encoded, args, run, measured, save_best=print)
+    trainer.add_reference(reference)
     return trainer
 
 

@@ -19,6 +19,7 @@ from preference.expected_time import expected_seconds
 from preference.pairs import encode_pairs, fault_of, packed_lengths, read_pairs
 from preference.policy import build_policy
 from preference.reference import ReferenceLogProbs
+from preference.remembered import Remembered
 from preference.runs import RunFolder
 from preference.training import build_trainer
 from tests.tiny import find, write_pairs
@@ -208,20 +209,45 @@ def test_the_expected_time_is_in_proportion_and_leaves_no_trace(tiny_adapter, pa
     tokenizer = load_tokenizer(checkpoint)
     encoded = encode_pairs(tokenizer, read_pairs(pairs["train_data_path"], None, seed=0), max_length=1024)
     policy = build_policy(checkpoint, CPU, lora_r=4, quantization=None)
-    trainer = build_trainer(policy, tokenizer, encoded, encoded, args, RunFolder(tmp_path, "run"), save_best=print)
+    reference = ReferenceLogProbs(tmp_path / "reference", "one")
+    measured = Remembered(reference.folder, CPU)
+    run = RunFolder(tmp_path, "run")
+    trainer = build_trainer(policy, tokenizer, encoded, encoded, args, run, measured, save_best=print)
     model = trainer.model
     before = {name: p.clone() for name, p in model.named_parameters()}
     random_state = torch.get_rng_state()
     monkeypatch.setattr("preference.expected_time._seconds", lambda run, device: run() or 3.0)
-    reference = ReferenceLogProbs(tmp_path / "reference", "one")
     # Four pairs of middling length take 3 s as the policy and 3 s as the reference; the same pairs validate.
     lengths = packed_lengths(encoded.dataset)
     batches = sum(lengths) / sum(sorted(lengths)[2:6])
-    assert expected_seconds(trainer, reference) == pytest.approx(batches * (2 * (3 + 3) + 2 * 3))
+    assert expected_seconds(trainer, reference, measured) == pytest.approx(batches * (2 * (3 + 3) + 2 * 3))
     reference.compute(encoded.dataset, [range(len(encoded))], lambda batch: [(-1.0, -2.0)] * len(batch))
-    assert expected_seconds(trainer, reference) == pytest.approx(batches * 2 * (3 + 3))
+    assert expected_seconds(trainer, reference, measured) == pytest.approx(batches * 2 * (3 + 3))
     assert all(p.grad is None and torch.equal(p, before[name]) for name, p in model.named_parameters())
     assert torch.equal(torch.get_rng_state(), random_state)
+
+
+def test_what_was_measured_is_remembered_for_the_same_circumstances_only(tmp_path):
+    taken = []
+
+    def measure():
+        taken.append(len(taken))
+        return None if len(taken) == 1 else taken[-1]
+
+    def get(name="speed", **circumstances):
+        return Remembered(tmp_path, CPU).get(name, measure, **circumstances)
+
+    assert get(batch_size=4) is get(batch_size=4) is None  # nothing is an answer, too
+    assert (get(batch_size=8), get("check", batch_size=4), get(batch_size=8)) == (1, 2, 1)
+    (tmp_path / "measured.json").write_text("{torn")
+    assert get(batch_size=8) == 3
+
+
+def test_another_beta_measures_nothing_again(tiny_adapter, pairs, tmp_path, monkeypatch):
+    train(tiny_adapter, pairs, tmp_path / "out", "--num_epochs", "1")
+    for measure in ("preference.trainer.largest_difference", "preference.expected_time.seconds_per_token"):
+        monkeypatch.setattr(measure, lambda *args: pytest.fail("measured again"))
+    assert train(tiny_adapter, pairs, tmp_path / "out", "--num_epochs", "1", "--beta", "0.2")[0] == 0
 
 
 def test_what_two_summaries_share_is_counted_once():

@@ -189,7 +189,8 @@ def generate_batch(
         eos_token_id=stop,
         pad_token_id=pad,
     )
-    set_seed(_seed(settings, jobs))
+    if settings.temperature:
+        set_seed(_seed(settings, jobs))
     model.eval()
     with torch.inference_mode():
         output = model.generate(input_ids=ids, attention_mask=mask, generation_config=config)
