@@ -10,14 +10,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import version
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +22,7 @@ from typing import Any, NamedTuple
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import dpo_figures as figures
+from benchmarks.measured_on import PACKAGES, measured_on
 from benchmarks.turns import Report, Turns, Worker
 from utils.cli import (
     EXIT_OK,
@@ -37,7 +35,6 @@ from utils.cli import (
     run_script,
 )
 from utils.files import make_output_dir, write_json
-from utils.processes import available_processors
 from utils.records import write_jsonl
 
 PAIRS = "phase2_data/dpo/train_dpo.jsonl"
@@ -83,9 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             results[loss] = compare(loss, pairs, args, Path(folder) / f"loss-{number}")
             show(loss, results[loss])
     record = {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": machine(),
-        "command": ["python", "benchmarks/dpo_speed.py", *(sys.argv[1:] if argv is None else argv)],
+        **measured_on("dpo_speed.py", argv, packages=PACKAGES),
         "settings": {name: value for name, value in vars(args).items() if name not in ("losses", "output")},
         "interval": f"95 %, bootstrap over steps, {figures.RESAMPLES} resamples",
         "losses": figures.as_json(results),
@@ -172,17 +167,6 @@ def rerun(argv: Sequence[str], folder: Path) -> dict[str, Any]:
         "seconds": {phase: seconds[phase] for phase in ("build", "estimate", "reference", "step")},
         "first_step_done": sum(seconds[phase] for phase in ("build", "estimate", "reference", "step")),
         "profile": json.loads(profile.read_text("utf-8")) if profile.is_file() else None,
-    }
-
-
-def machine() -> dict[str, Any]:
-    """What the figures were taken on, and with which libraries."""
-    return {
-        "processor": platform.processor() or platform.machine(),
-        "processors_used": available_processors(),
-        "system": platform.system(),
-        "python": platform.python_version(),
-        **{package: version(package) for package in ("torch", "transformers", "trl", "peft")},
     }
 
 

@@ -11,14 +11,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import random
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
@@ -26,6 +23,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from adversarial.pairs import LABELLED, note_id
+from benchmarks.measured_on import measured_on
 from clinical.oracle import Verdict, judge
 from clinical.patient import Patient, from_json
 from utils.cli import EXIT_OK, UserError, from_here_or_project, new_parser, positive_int, run_script
@@ -74,9 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     judged = judge_pairs(draw(pairs, args.pairs, args.seed), patients)
     figures = proof(judged, Counter(map(kind_of, pairs)))
     record = {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": machine(),
-        "command": ["python", "benchmarks/pairs_proof.py", *(sys.argv[1:] if argv is None else argv)],
+        **measured_on("pairs_proof.py", argv),
         "interval": "95 % Wilson",
         "pairs_in_all": len(pairs),
         **{name: as_json(figure) for name, figure in figures.items()},
@@ -205,15 +201,6 @@ def as_json(figure: Any) -> Any:
     if isinstance(figure, Rate):
         return figure._asdict()
     return {name: as_json(part) for name, part in figure.items()} if isinstance(figure, dict) else figure
-
-
-def machine() -> dict[str, Any]:
-    """What the figures were taken on."""
-    return {
-        "processor": platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-    }
 
 
 def show(figures: Mapping[str, Any]) -> None:

@@ -11,19 +11,18 @@ from __future__ import annotations
 import csv
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.measured_on import measured_on
 from utils.cli import EXIT_OK, PROJECT_ROOT, RunError, from_here_or_project, new_parser, positive_int, run_script
 from utils.files import make_output_dir, write_json
 from utils.processes import available_processors
@@ -52,14 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         row = "{size:>3}x  {triplets:>8,} triplets  {seconds:>7.1f} s  {triplets_per_second:>6.1f} a second"
         print(f"{row}  {{peak_mib:>6.0f}} MiB".format(**points[-1]), flush=True)
     record = {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": {
-            "processor": platform.processor() or platform.machine(),
-            "processors_used": args.num_proc,
-            "system": platform.system(),
-            "python": platform.python_version(),
-        },
-        "command": ["python", "benchmarks/pairs_speed.py", *(sys.argv[1:] if argv is None else argv)],
+        **measured_on("pairs_speed.py", argv),
+        "processes": args.num_proc,
         "memory": "largest sum over the script and its processes, shared pages counted once where the system tells",
         "sizes": points,
     }

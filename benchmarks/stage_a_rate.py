@@ -10,17 +10,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.measured_on import PACKAGES, measured_on
 from utils.cli import EXIT_OK, UserError, from_here_or_project, new_parser, positive_int, run_script
 from utils.models import DEVICES, FETCH_BASE
 
@@ -90,9 +88,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     # ------------------------------------------------------------------ write, draw, show
     record = {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": machine(device),
-        "command": ["python", "benchmarks/stage_a_rate.py", *(sys.argv[1:] if argv is None else argv)],
+        **measured_on("stage_a_rate.py", argv, packages=PACKAGES),
+        "device": str(device),
         "training": training_record(stage_a),
         "interval": "95 % Wilson",
         "curve_on_validation_notes": curve,
@@ -174,20 +171,6 @@ def loader(load: Callable[[], Any]) -> Callable[[], Any]:
         return load()
 
     return loaded
-
-
-def machine(device: Any) -> dict[str, Any]:
-    """What the figures were taken on."""
-    import torch
-
-    return {
-        "processor": platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "device": str(device),
-        "instructions": torch.backends.cpu.get_cpu_capability(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-    }
 
 
 def training_record(stage_a: Path) -> dict[str, Any]:
