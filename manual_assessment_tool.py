@@ -152,10 +152,10 @@ def sit(job: Labelling | Comparing, args: argparse.Namespace) -> bool:
 def ask(sitting: Sitting, findings: Findings, stats: Callable[[], str], notices: str) -> None:
     """The loop, on the whole terminal where there is one, in lines elsewhere."""
     if sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "").lower() not in ("dumb", "unknown"):
-        from assessment import fullscreen
+        from assessment.fullscreen import FullScreen
         from assessment.view import View
 
-        fullscreen.run(View(sitting, findings, stats, notices))
+        FullScreen(View(sitting, findings, stats, notices)).run()
     else:
         from assessment import linemode
 

@@ -41,15 +41,6 @@ _KEY_ROWS = 2  # what the keys take at 80 columns; always, so that the texts sta
 _SCROLLS = {"pagedown": (0, 1), "pageup": (0, -1), "down": (1, 0), "up": (-1, 0)}  # lines and pages
 
 
-def run(view: View) -> None:
-    """Until the annotator quits. The terminal is then as it was before, however it ends.
-
-    Raises KeyboardInterrupt on Ctrl-C, hang-up and a polite kill, EOFError where the input ends, OSError where the
-    terminal is gone, NotSaved where the disk refuses an answer.
-    """
-    FullScreen(view).run()
-
-
 class FullScreen:
     """The view's terminal."""
 
@@ -67,7 +58,11 @@ class FullScreen:
         self._move_focus()
 
     def run(self) -> None:
-        """See :func:`run`."""
+        """Until the annotator quits. The terminal is then as it was before, however it ends.
+
+        Raises KeyboardInterrupt on Ctrl-C, hang-up and a polite kill, EOFError where the input ends, OSError where the
+        terminal is gone, NotSaved where the disk refuses an answer.
+        """
         self._app.run(pre_run=self._catch_hang_up, set_exception_handler=False)
 
     def _layout(self) -> Layout:

@@ -12,14 +12,7 @@ from assessment.layout import Shown, arrange, first_width, literal, wrapped
 from assessment.screen import QUESTIONS, Findings, bar, key_rows, keys_now, panes, places_of
 from assessment.session import DETAILS
 from assessment.sitting import Sitting
-from assessment.words import (
-    COMMANDS,
-    ENTRY_KEYS,
-    GUIDELINES,
-    PAGE_KEYS,
-    SCROLL_KEYS,
-    parse_details,
-)
+from assessment.words import COMMANDS, ENTRY_KEYS, GUIDELINES, PAGE_KEYS, SCROLL_KEYS, parse_details
 
 
 @dataclass
@@ -122,7 +115,7 @@ class View:
             elif what == "comment":
                 self._message = self._sitting.write_comment(text)
             elif COMMANDS.get(text) in ("undo", "quit"):
-                self._command(text[0])
+                self._command(text)
             else:
                 self._mark_sentences(text)
 

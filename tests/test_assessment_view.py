@@ -103,7 +103,7 @@ def test_a_wrong_number_is_asked_for_again(make):
     view, _, events = make(*items())
     keys(view, "y", "1", "1", ("5",))
     assert view.entering.startswith("'5' is not the number of a sentence (1 to 4)")
-    keys(view, ("u",))
+    keys(view, ("undo",))
     assert view.entering == ""
     assert "taken back: hallucinated" in screen(view)
     assert events()[-1]["event"] == "undo"
