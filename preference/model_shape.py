@@ -77,13 +77,14 @@ def shape_of(config: PreTrainedConfig) -> ModelShape:
         if isinstance(layer, torch.nn.Linear) and layer is not head
     )
     text = config.get_text_config()
-    head_size = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+    heads = getattr(text, "num_attention_heads", 1)  # recurrent models have none
+    head_size = getattr(text, "head_dim", None) or text.hidden_size // heads
     return ModelShape(
         layers=text.num_hidden_layers,
         hidden=text.hidden_size,
         intermediate=getattr(text, "intermediate_size", None) or 4 * text.hidden_size,
-        heads=text.num_attention_heads,
-        query=text.num_attention_heads * head_size,
+        heads=heads,
+        query=heads * head_size,
         vocabulary=text.vocab_size,
         linear=linear,
         other=sum(parameter.numel() for parameter in model.parameters()) - sum(i * o for i, o in linear),

@@ -15,7 +15,7 @@ from preference.model_shape import ModelShape, adapter_of, read_config, shape_of
 from preference.shared_prefix import reason_not_to_share
 from utils.cli import UserError
 from utils.distributed import process_count
-from utils.models import Checkpoint, choose_dtype
+from utils.models import Checkpoint, choose_dtype, loading
 
 if TYPE_CHECKING:
     import torch
@@ -78,7 +78,8 @@ class Preflight:
         import torch
 
         config = read_config(checkpoint)
-        shape = shape_of(config)
+        with loading(checkpoint):
+            shape = shape_of(config)
         plan = Plan(
             device=device.type,
             half=choose_dtype(device) != torch.float32,
