@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Literal
 
 from assessment.agreement import Paired, paired
 from assessment.session import FLAG, SKIP, Answer, Item, Key, State, decided, labels, remarks, stale_ids
 from clinical.sentences import sentence_spans
-from utils.statistics import Z_95, Rate, wilson
+from utils.statistics import Rate, wilson
 
-THRESHOLD = 0.15  # from the guide this project follows: "Hallucination Rate: > 15%" -> "Proceed to Stage B"
 LONGEST_SECONDS = 300.0  # more on one item is counted as this: the annotator was away
 
 
@@ -89,28 +86,3 @@ def _sentences(counted: Sequence[Answer], items: Sequence[Item]) -> tuple[int, i
             sentences += len(sentence_spans(item.summaries[item.asked or 0]))
             wrong += len(marked) if answer.value and marked else 0
     return sentences, wrong, unmarked
-
-
-def above_rule(rate: Rate) -> bool:
-    """The guide's point rule, for a rate of at least one label."""
-    return rate.events / rate.total > THRESHOLD
-
-
-def interval_answer(rate: Rate) -> Literal["above", "below", "unclear"]:
-    """Where the whole interval lies: above the threshold, at or below it, or on both sides."""
-    if rate.low is None or rate.high is None:
-        return "unclear"
-    if rate.low > THRESHOLD:
-        return "above"
-    return "below" if rate.high <= THRESHOLD else "unclear"
-
-
-def labels_needed(rate: Rate) -> int | None:
-    """With how many labels in all the interval would lie on one side of the threshold, if the share stayed as it is.
-
-    The Wilson interval leaves out p0 exactly when the score test rejects it, |p - p0| > z sqrt(p0 (1 - p0) / n); this
-    is solved for n. None where the share is the threshold itself, or there is none: then no number is enough.
-    """
-    if rate.share is None or rate.share == THRESHOLD:
-        return None
-    return math.floor(Z_95**2 * THRESHOLD * (1 - THRESHOLD) / (rate.share - THRESHOLD) ** 2) + 1

@@ -8,9 +8,9 @@ from typing import Literal
 
 from assessment.agreement import Paired, disagreements, paired
 from assessment.comparison import ComparisonFigures
-from assessment.figures import LONGEST_SECONDS, THRESHOLD, Figures, above_rule, interval_answer, labels_needed
+from assessment.figures import LONGEST_SECONDS, Figures
 from assessment.session import SEVERITIES, TYPES, Key
-from utils.statistics import Rate
+from utils.statistics import THRESHOLD, Rate, above_rule, interval_answer, total_needed
 
 Rows = Sequence[tuple[str, str]]
 
@@ -205,7 +205,7 @@ def _certainty(figures: Figures) -> str:
     if answer == "below":
         return f"CLEARLY BELOW: the whole interval is at or below {percent(THRESHOLD)}."
     doubt = f"NOT ENOUGH LABELS TO TELL: {percent(THRESHOLD)} lies inside the interval, so this may be chance."
-    needed = labels_needed(figures.rate)
+    needed = total_needed(figures.rate)
     if needed is None:
         return f"{doubt} The rate is so near that no number of labels may ever tell."
     more = needed - figures.rate.total

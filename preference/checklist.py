@@ -18,14 +18,13 @@ from utils.files import sha256_path
 from utils.models import Checkpoint, choose_device, choose_dtype, find_checkpoint, load_tokenizer
 from utils.prompts import text_of
 from utils.run_record import RUN_RECORD
-from utils.statistics import Rate, wilson
+from utils.statistics import THRESHOLD, Rate, wilson
 from utils.trainer_progress import in_words
 
 if TYPE_CHECKING:
     import torch
 
 YES, NO, UNKNOWN = "✓", "✗", "?"
-THRESHOLD = 0.15  # the guide's: a hallucination rate above it means Stage B; step 4 decides by the same
 AUDIT = "pairs_report.json"  # written by step 1 beside its pairs
 
 

@@ -6,11 +6,11 @@ import pytest
 from scipy.stats import binomtest
 
 from assessment.agreement import Paired, disagreements, paired
-from assessment.figures import LONGEST_SECONDS, above_rule, figures, interval_answer, labels_needed
+from assessment.figures import LONGEST_SECONDS, figures
 from assessment.output import as_text, results_document
 from assessment.report import assessment_report
 from assessment.session import Item, State, apply, new_event
-from utils.statistics import wilson
+from utils.statistics import above_rule, interval_answer, total_needed, wilson
 
 
 def labelled(*answers, summary="One. Two. Three.", seconds=1.0):
@@ -65,15 +65,15 @@ def test_the_rule_and_the_honest_answer_of_50_labels(events, above, certainty):
 def test_exactly_15_percent_is_not_above_and_no_number_of_labels_would_tell():
     assert not above_rule(wilson(3, 20))
     assert above_rule(wilson(4, 20))
-    assert labels_needed(wilson(3, 20)) is None
-    assert labels_needed(wilson(0, 0)) is None
+    assert total_needed(wilson(3, 20)) is None
+    assert total_needed(wilson(0, 0)) is None
 
 
 @pytest.mark.parametrize(("events", "total"), [(1, 5), (1, 2), (3, 10), (1, 10), (0, 7), (1, 1)])
 def test_so_many_labels_would_tell_if_the_share_stayed_and_no_fewer(events, total):
     """At that share, by the interval itself: the first number of labels at which 15 % lies outside it."""
     share = events / total
-    needed = labels_needed(wilson(events, total))
+    needed = total_needed(wilson(events, total))
 
     def tells(labels):
         z = 1.959963984540054
