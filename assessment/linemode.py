@@ -35,7 +35,7 @@ def run(sitting: Sitting, findings: Findings, stats: Callable[[], str], notices:
     if notices:
         _say(notices)
     drawn: object = None
-    held = ""  # a line that is for the next item
+    held = ""  # what answers the next question already
     while True:
         question = sitting.question
         if drawn != (sitting.item, question):
@@ -62,7 +62,9 @@ def run(sitting: Sitting, findings: Findings, stats: Callable[[], str], notices:
         elif command in ("comment", "search") and question in ("judge", "better"):
             _say(sitting.write_comment(argument) if command == "comment" else _found(sitting, argument))
         else:
-            _say(sitting.respond(word) or f"'{word}' is not a key here\n{_keys(sitting)}")
+            told = sitting.respond(word)
+            _say(told or f"'{word}' is not a key here\n{_keys(sitting)}")
+            held = argument if told and sitting.question in DETAILS else ""  # all in one line: y 1 major 2
 
 
 def _split(line: str) -> tuple[str, str]:
@@ -83,7 +85,8 @@ def _answer_details(sitting: Sitting, line: str) -> tuple[str, str]:
     try:
         return sitting.add_details(**parse_details(line, asked, sitting.sentence_count())), ""
     except ValueError as error:
-        if asked[0] == "hallucination_type" or sys.stdin.isatty():
+        decides = _split(line)[0] in COMMANDS
+        if sys.stdin.isatty() or (asked[0] == "hallucination_type" and not decides):
             return f"{error}; Enter passes over, u takes the y back", ""
         return sitting.add_details(**dict.fromkeys(asked)), line
 

@@ -122,6 +122,11 @@ def test_u_takes_back_a_y_while_its_kind_is_asked(results, sit):
     assert list(labels_beside(results).values()) == [(False, None)]
 
 
+def test_what_a_pipe_says_in_one_line_or_leaves_out_is_understood(results, sit):
+    sit(results, ["y 4", "y", "n"])  # the second one's kind is left out
+    assert list(labels_beside(results).values()) == [(True, "unsupported_details"), (True, None), (False, None)]
+
+
 def test_skipped_items_come_again_after_a_restart(results, sit):
     _, out = sit(results, ["skip", "n", "n"])
     assert "Labelled      2 of 3 (1 skipped, 0 not seen)" in out
