@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from preference.out_of_memory import is_out_of_memory
 from preference.pairs import packed_lengths
+from utils.out_of_memory import is_out_of_memory
 
 if TYPE_CHECKING:
     import torch

@@ -6,26 +6,16 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import TypeVar
 
-import torch
-from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
+from accelerate.utils.memory import clear_device_cache
 
 from utils.cli import RunError
+from utils.out_of_memory import half, is_out_of_memory
 
 T = TypeVar("T")
 
 # Share of the length that did not fit below which as many pairs are tried again. Lengths fall in small steps, and each
 # try that fails costs the time of a batch.
 TRIED_AGAIN_BELOW = 0.8
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a device or the system had no memory left.
-
-    A CPU says it by a RuntimeError, and only where the system refuses memory; Linux rather stops the process.
-    """
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
-        isinstance(error, Exception) and should_reduce_batch_size(error)
-    )
 
 
 class PairsAtOnce:
@@ -67,8 +57,3 @@ class PairsAtOnce:
         if fewer < min((half(size) for size, _ in self.failed[role]), default=failed):
             self.say(f"out of memory in {role} with {failed} pairs at once; going on with {fewer}, in the same batches")
         self.failed[role].append((failed, length))
-
-
-def half(pairs: int) -> int:
-    """Half of so many pairs, the larger one where they are odd."""
-    return (pairs + 1) // 2

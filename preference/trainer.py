@@ -12,12 +12,13 @@ from tqdm import tqdm
 from trl import DPOTrainer
 
 from preference.micro_batches import MicroBatches
-from preference.out_of_memory import PairsAtOnce, is_out_of_memory
+from preference.out_of_memory import PairsAtOnce
 from preference.pairs import packed_lengths
 from preference.shared_batches import SharedOut, WholeBatches
 from preference.shared_prefix import SharedPrefixModel, largest_difference, reason_not_to_share
 from utils.cli import RunError
 from utils.distributed import is_main_process, own_share
+from utils.out_of_memory import is_out_of_memory
 from utils.resumable_training import LengthGroupedOrder, WholeCheckpoints
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from torch.profiler import ProfilerActivity, profile
 
 import stage_b_dpo_training
 from preference.micro_batches import joined
-from preference.out_of_memory import PairsAtOnce, is_out_of_memory
+from preference.out_of_memory import PairsAtOnce
 from preference.pairs import encode_pairs, read_pairs
 from preference.policy import build_policy
 from preference.reference import ReferenceLogProbs
@@ -22,6 +22,7 @@ from preference.training import build_trainer
 from tests.tiny import find, stage_b_command, write_pairs
 from utils.cli import RunError
 from utils.models import load_tokenizer
+from utils.out_of_memory import is_out_of_memory
 
 CPU = torch.device("cpu")
 PAIRS = 5

@@ -166,10 +166,11 @@ def test_after_a_kill_only_the_missing_texts_are_generated(loaded, prompts, tmp_
     journal = tmp_path / "journal"
     whole, _ = generate_all(lambda: model, tokenizer, prompts, SETTINGS, 1, journal, "id")
     lines = journal.read_bytes().splitlines(keepends=True)
-    journal.write_bytes(b"".join(lines[:4]) + lines[4][:10])  # killed in the middle of a write
+    assert [len(entry["texts"]) for entry in read_journal(journal)] == [2, 2, 2, 1]
+    journal.write_bytes(b"".join(lines[:2]) + lines[2][:-3])  # killed in the middle of a write
     again, found = generate_all(lambda: model, tokenizer, prompts, SETTINGS, 1, journal, "id")
     assert (again, found) == (whole, 4)
-    assert len(read_journal(journal)) == 7
+    assert journal.read_bytes() == b"".join(lines)
 
 
 def test_nothing_missing_means_the_model_is_not_loaded(loaded, prompts, tmp_path):
@@ -224,15 +225,15 @@ def test_samples_of_a_prompt_differ_and_come_back_in_order(loaded, prompts, tmp_
     assert sample_all(*call, samples=4) == (texts, 12)
 
 
-@pytest.mark.parametrize("lines", [1, 3, 4])
+@pytest.mark.parametrize("lines", [0, 1])
 def test_a_group_cut_off_is_drawn_again_as_it_would_have_been(loaded, prompts, tmp_path, lines):
     model, tokenizer = loaded
     journal = tmp_path / "journal"
     call = (lambda: model, tokenizer, prompts, SAMPLED, 3, journal, "id")
     whole, _ = sample_all(*call, samples=2)
     kept = journal.read_bytes().splitlines(keepends=True)
-    journal.write_bytes(b"".join(kept[:lines]) + kept[lines][:10])
-    assert sample_all(*call, samples=2) == (whole, lines)
+    journal.write_bytes(b"".join(kept[:lines]) + kept[lines][:-3])
+    assert sample_all(*call, samples=2) == (whole, 6 * lines)
     assert journal.read_bytes() == b"".join(kept)
 
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     import torch
 
 Item = TypeVar("Item")
+
+NO_LIMIT = timedelta(days=365)  # a process that is done early waits as long as the slowest one takes
 
 
 def process_count() -> int:
@@ -63,3 +66,14 @@ def as_main_says(answer: bool, device: torch.device) -> bool:
     if process_count() == 1:
         return answer
     return bool(broadcast(torch.tensor([answer], dtype=torch.uint8, device=device)).item())
+
+
+def wait_for_all() -> None:
+    """Go on only when all processes are here; all of them must call it. Works without cards, and between them."""
+    if process_count() == 1:
+        return
+    from torch import distributed
+
+    if not distributed.is_initialized():
+        distributed.init_process_group("gloo", timeout=NO_LIMIT)
+    distributed.barrier()

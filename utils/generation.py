@@ -1,20 +1,28 @@
-"""Batch generation that survives a kill: each finished group of texts is on disk before the next one starts."""
+"""Batch generation that survives a kill: each finished group of texts is on disk before the next one starts.
+
+Several processes of one run deal the groups out among them, each with a journal of its own beside the main one's.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import glob
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from utils.cli import RunError
+from utils.distributed import own_share, process_index, wait_for_all
 from utils.files import append_journal, open_journal, read_journal, sha256_text
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    from utils.decoding import Decoding
+
 # Batches' worth of texts that are generated, and journalled, together: more leave fewer slots idle at a group's end,
-# fewer lose less to a kill.
-BATCHES_A_GROUP = 4
+# fewer lose less to a kill, and give more processes something to do.
+BATCHES_A_GROUP = 2
 
 
 @dataclass(frozen=True)
@@ -28,7 +36,10 @@ class GenerationSettings:
 
 @dataclass(frozen=True)
 class Generated:
-    """One generated text. ``finish_reason`` is ``eos``, ``length`` (cut at ``max_new_tokens``) or ``nan``."""
+    """One generated text.
+
+    ``finish_reason`` is ``eos``, ``length`` (cut at ``max_new_tokens``) or ``nan`` (the logits were no numbers).
+    """
 
     text: str
     finish_reason: str
@@ -42,6 +53,9 @@ class Job:
 
     prompt: Sequence[int]
     draw: int = 0
+
+
+OnFinished: TypeAlias = Callable[[int], object]  # told while a group runs how many more of its texts have ended
 
 
 def generate_all(
@@ -76,37 +90,76 @@ def sample_all(
 
     The model is loaded only where a text is missing. A text is reused when prompt, ``model_id`` (what tells one set of
     weights from another), settings and its number among the samples are the same. Groups are formed by length, longest
-    first, before what is known is left out, and journalled whole: a run that was killed makes the same groups as one
-    that was not, so its texts are the same to the last bit. Raises ValueError for several greedy texts, which would be
-    equal.
+    first, before what is known is left out and before processes share them, and are journalled whole: a run that was
+    killed, or that several processes share, makes the same groups as one that was not, so its texts are the same to the
+    last bit. All processes get all texts. Raises ValueError for several greedy texts, which would be equal, and
+    RunError where not even one text at a time fits into memory.
     """
-    from tqdm import tqdm
-
     if samples > 1 and settings.temperature == 0:
         raise ValueError("several samples of one prompt need a temperature above 0")
-    jobs = {_key(model_id, settings, prompt, draw): Job(prompt, draw) for prompt in prompts for draw in range(samples)}
-    done = {entry["key"]: Generated(**entry["generated"]) for entry in read_journal(journal) if entry["key"] in jobs}
-    keys = [[_key(model_id, settings, prompt, draw) for draw in range(samples)] for prompt in prompts]
+    keys = _keys(model_id, settings, prompts, samples)
+    jobs = {key: Job(p, draw) for p, row in zip(prompts, keys, strict=True) for draw, key in enumerate(row)}
+    done = read_texts(journal)
     found = sum(key in done for row in keys for key in row)
-    ordered = sorted(jobs, key=lambda key: (-len(jobs[key].prompt), list(jobs[key].prompt), jobs[key].draw))
-    size = BATCHES_A_GROUP * batch_size
-    groups = [[key for key in ordered[at : at + size] if key not in done] for at in range(0, len(ordered), size)]
-    missing = sum(map(len, groups))
+    wait_for_all()  # until then no process adds to what the others count
+    groups = [{key: jobs[key] for key in group if key not in done} for group in own_share(_groups(jobs, batch_size))]
+    missing = [group for group in groups if group]
     if missing:
         generate = _generator(load_model(), tokenizer, prompts, settings, batch_size)
-        with open_journal(journal) as file, tqdm(total=missing, unit="summary", smoothing=0) as bar:
-            for group in filter(None, groups):
-                texts = generate([jobs[key] for key in group], bar.update)
-                made = dict(zip(group, texts, strict=True))
-                append_journal(file, *({"key": key, "generated": vars(text)} for key, text in made.items()))
-                done.update(made)
+        _generate_missing(generate, missing, journal)
+    wait_for_all()
+    done = read_texts(journal)
+    if not done.keys() >= jobs.keys():
+        raise RunError(f"not all processes write into {journal.parent}; machines need an output folder that they share")
     return [[done[key] for key in row] for row in keys], found
 
 
-def _key(model_id: str, settings: GenerationSettings, prompt: Sequence[int], draw: int) -> str:
-    """What a text is found by in the journal. The first of several samples has the key of an only one."""
-    numbered = f"\0{draw}" if draw else ""
-    return sha256_text(f"{model_id}\0{settings}\0{list(prompt)}{numbered}")
+def find_texts(
+    prompts: Sequence[Sequence[int]], settings: GenerationSettings, journal: Path, model_id: str, *, samples: int
+) -> list[list[Generated] | None]:
+    """What ``sample_all`` would reuse of a journal: the texts of each prompt, None where one is missing."""
+    done = read_texts(journal)
+    keys = _keys(model_id, settings, prompts, samples)
+    return [[done[key] for key in row] if all(key in done for key in row) else None for row in keys]
+
+
+def read_texts(journal: Path) -> dict[str, Generated]:
+    """Every text that any process has journalled so far, by its key."""
+    others = journal.parent.glob(f"{glob.escape(journal.stem)}.*{journal.suffix}")
+    entries = [entry for path in (journal, *sorted(others)) for entry in read_journal(path)]
+    return {key: Generated(**text) for entry in entries for key, text in entry.get("texts", {}).items()}
+
+
+def _own_journal(journal: Path) -> Path:
+    place = process_index()
+    return journal.with_name(f"{journal.stem}.{place}{journal.suffix}") if place else journal
+
+
+def _keys(
+    model_id: str, settings: GenerationSettings, prompts: Sequence[Sequence[int]], samples: int
+) -> list[list[str]]:
+    """What each text of each prompt is found by in a journal. A first sample has the key of an only one."""
+    decided = [f"{model_id}\0{settings}\0{list(prompt)}" for prompt in prompts]
+    return [[sha256_text(f"{text}\0{draw}" if draw else text) for draw in range(samples)] for text in decided]
+
+
+def _groups(jobs: Mapping[str, Job], batch_size: int) -> list[list[str]]:
+    ordered = sorted(jobs, key=lambda key: (-len(jobs[key].prompt), list(jobs[key].prompt), jobs[key].draw))
+    size = BATCHES_A_GROUP * batch_size
+    return [ordered[at : at + size] for at in range(0, len(ordered), size)]
+
+
+def _generate_missing(
+    generate: Callable[[Sequence[Job], OnFinished], list[Generated]], groups: Sequence[Mapping[str, Job]], journal: Path
+) -> None:
+    """Generate groups of texts one after the other, each a line of the journal: whole or absent."""
+    from tqdm import tqdm
+
+    total = sum(map(len, groups))
+    with open_journal(_own_journal(journal)) as file, tqdm(total=total, unit="summary", smoothing=0) as bar:
+        for group in groups:
+            texts = generate(list(group.values()), bar.update)
+            append_journal(file, {"texts": {key: vars(text) for key, text in zip(group, texts, strict=True)}})
 
 
 def _generator(
@@ -115,25 +168,37 @@ def _generator(
     prompts: Sequence[Sequence[int]],
     settings: GenerationSettings,
     batch_size: int,
-) -> Callable[[Sequence[Job], Callable[[int], object]], list[Generated]]:
-    """What generates a group of texts with this model: in slots where it can, else in padded batches, saying so."""
+) -> Callable[[Sequence[Job], OnFinished], list[Generated]]:
+    """What generates a group of texts with this model: in slots where it can, else in padded batches, saying so.
+
+    Where memory runs out the group is begun again with half as many texts at once.
+    """
     from tqdm import tqdm
 
     from utils.decoding import reason_not_to_decode
+    from utils.out_of_memory import AtOnce
 
+    at_once = AtOnce(batch_size, tqdm.write)
     unsupported = reason_not_to_decode(model, prompts, settings.max_new_tokens)
-    if unsupported is None:
-        return lambda jobs, on_finished: generate_in_slots(model, tokenizer, jobs, settings, batch_size, on_finished)
-    tqdm.write(f"             padded batches, because {unsupported}")
+    if unsupported is not None:
+        tqdm.write(f"             padded batches, because {unsupported}")
+    run = generate_in_slots if unsupported is None else generate_in_batches
 
-    def in_batches(jobs: Sequence[Job], on_finished: Callable[[int], object]) -> list[Generated]:
-        texts: list[Generated] = []
-        for at in range(0, len(jobs), batch_size):
-            texts += generate_batch(model, tokenizer, jobs[at : at + batch_size], settings)
-            on_finished(len(jobs[at : at + batch_size]))
-        return texts
+    def generate(jobs: Sequence[Job], on_finished: OnFinished) -> list[Generated]:
+        ended = 0
 
-    return in_batches
+        def count(more: int) -> None:
+            nonlocal ended
+            ended += more
+            on_finished(more)
+
+        def attempt(size: int) -> list[Generated]:
+            count(-ended)  # of an attempt that failed
+            return run(model, tokenizer, jobs, settings, size, count)
+
+        return at_once.run(len(jobs), attempt)
+
+    return generate
 
 
 def generate_in_slots(
@@ -142,12 +207,9 @@ def generate_in_slots(
     jobs: Sequence[Job],
     settings: GenerationSettings,
     slots: int,
-    on_finished: Callable[[int], object] = lambda count: None,
+    on_finished: OnFinished = lambda count: None,
 ) -> list[Generated]:
-    """Generate a group of texts, at most ``slots`` at once (see utils.decoding).
-
-    ``on_finished`` is told while it runs how many more have ended.
-    """
+    """Generate a group of texts, at most ``slots`` at once (see utils.decoding)."""
     from utils.decoding import decode
 
     texts = decode(
@@ -160,45 +222,42 @@ def generate_in_slots(
         seeds=[_seed(settings, [job]) for job in jobs],
         on_finished=on_finished,
     )
-    return [_generated(tokenizer, text.tokens, text.reason, text.prompt) for text in texts]
+    return [_generated(tokenizer, text) for text in texts]
+
+
+def generate_in_batches(
+    model: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    jobs: Sequence[Job],
+    settings: GenerationSettings,
+    batch_size: int,
+    on_finished: OnFinished = lambda count: None,
+) -> list[Generated]:
+    """Generate a group of texts in padded batches, for models that slots do not suit."""
+    texts: list[Generated] = []
+    for at in range(0, len(jobs), batch_size):
+        batch = jobs[at : at + batch_size]
+        texts += generate_batch(model, tokenizer, batch, settings)
+        on_finished(len(batch))
+    return texts
 
 
 def generate_batch(
     model: Any, tokenizer: PreTrainedTokenizerBase, jobs: Sequence[Job], settings: GenerationSettings
 ) -> list[Generated]:
-    """Generate one left-padded batch by the model's own ``generate``, for models that slots do not suit."""
-    import torch
-    from transformers import GenerationConfig, set_seed
+    """Generate one padded batch by the model's own ``generate`` (see utils.padded_decoding)."""
+    from utils.padded_decoding import decode_padded
 
-    width = max(len(job.prompt) for job in jobs)
-    pad = tokenizer.pad_token_id
-    ids = torch.tensor([[pad] * (width - len(job.prompt)) + list(job.prompt) for job in jobs], device=model.device)
-    mask = torch.tensor([[0] * (width - len(job.prompt)) + [1] * len(job.prompt) for job in jobs], device=model.device)
-    stop = stop_tokens(model, tokenizer)
-    config = GenerationConfig(
+    texts = decode_padded(
+        model,
+        [job.prompt for job in jobs],
+        stop_tokens(model, tokenizer),
+        pad=tokenizer.pad_token_id,
         max_new_tokens=settings.max_new_tokens,
-        do_sample=settings.temperature > 0,
-        temperature=settings.temperature or 1.0,
-        # Said outright, because generate() fills what is left open from the model's own settings: a repetition
-        # penalty, say, would punish a summary for keeping to its note.
-        top_p=1.0,
-        top_k=0 if settings.temperature > 0 else None,
-        num_beams=1,
-        repetition_penalty=1.0,
-        no_repeat_ngram_size=0,
-        eos_token_id=stop,
-        pad_token_id=pad,
+        temperature=settings.temperature,
+        seed=_seed(settings, jobs),
     )
-    if settings.temperature:
-        set_seed(_seed(settings, jobs))
-    model.eval()
-    with torch.inference_mode():
-        output = model.generate(input_ids=ids, attention_mask=mask, generation_config=config)
-    texts = []
-    for row, job in zip(output[:, width:].tolist(), jobs, strict=True):
-        end = next((index for index, token in enumerate(row) if token in stop), None)  # what follows is padding
-        texts.append(_generated(tokenizer, row[:end], "length" if end is None else "eos", job.prompt))
-    return texts
+    return [_generated(tokenizer, text) for text in texts]
 
 
 def stop_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:
@@ -214,8 +273,6 @@ def _seed(settings: GenerationSettings, jobs: Sequence[Job]) -> int:
     return int(sha256_text(f"{settings.seed}\0{drawn}")[:8], 16)
 
 
-def _generated(
-    tokenizer: PreTrainedTokenizerBase, tokens: Sequence[int], reason: str, prompt: Sequence[int]
-) -> Generated:
-    text = str(tokenizer.decode(list(tokens), skip_special_tokens=True)).strip()
-    return Generated(text, reason, len(prompt), len(tokens))
+def _generated(tokenizer: PreTrainedTokenizerBase, text: Decoding) -> Generated:
+    words = str(tokenizer.decode(text.tokens, skip_special_tokens=True)).strip()
+    return Generated(words, text.reason, len(text.prompt), len(text.tokens))

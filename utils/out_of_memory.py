@@ -1,0 +1,57 @@
+"""Where memory runs out: told from other errors, and the same work begun again with less of it at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
+
+from utils.cli import RunError
+
+T = TypeVar("T")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a device or the system had no memory left.
+
+    A CPU says it by a RuntimeError, and only where the system refuses memory; Linux rather stops the process.
+    """
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
+        isinstance(error, Exception) and should_reduce_batch_size(error)
+    )
+
+
+def half(count: int) -> int:
+    """Half of so many, the larger one where they are odd."""
+    return (count + 1) // 2
+
+
+class AtOnce:
+    """How many texts to run at once: at most ``most``, and half as many, from then on, where memory runs out.
+
+    ``say`` gets a line for each halving.
+    """
+
+    def __init__(self, most: int, say: Callable[[str], object]) -> None:
+        self.most, self.say = most, say
+
+    def run(self, count: int, attempt: Callable[[int], T]) -> T:
+        """What ``attempt``, which has ``count`` texts to run, returns when told how many to run at once.
+
+        It is called again where memory runs out. Raises RunError where a single text is too large.
+        """
+        while True:
+            at_once = min(count, self.most)
+            try:
+                return attempt(at_once)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+            # Only here, where the error is gone, and with it the traceback that held the tensors of the attempt.
+            clear_device_cache(garbage_collection=True)
+            if at_once == 1:
+                raise RunError("out of memory with a single text; quantize the weights with --load_in_4bit")
+            self.most = half(at_once)
+            self.say(f"out of memory with {at_once} texts at once; going on with {self.most}")
