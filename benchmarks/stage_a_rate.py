@@ -76,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         make_output_dir(folder)
 
     # ------------------------------------------------------------------ generate and judge
-    from evaluation_stage_a.comparison import as_json
+    from evaluation_stage_a.figures import as_json
 
     curve = []
     for point in points:
@@ -137,7 +137,7 @@ def known_examples(path: Path, count: int, seed: int) -> list[Example]:
 
 def measure(point: Point, examples: Sequence[Example], device: Any, args: argparse.Namespace) -> dict[str, Any]:
     """The oracle's figures for one set of weights on some notes."""
-    from evaluation_stage_a.comparison import summarise
+    from evaluation_stage_a.figures import summarise
     from evaluation_stage_a.screening import score_all
     from utils.files import sha256_path
     from utils.generation import GenerationSettings, generate_all

@@ -67,9 +67,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     examples = read_examples(test_path, args.max_examples, args.seed)
     checkpoint = find_checkpoint(args.model_path, "--model_path", "python stage_b_dpo_training.py")
     device = choose_device(args.device)
-    from evaluation_stage_a.comparison import RESULTS_CSV, as_json, compare, read_results, summarise
+    from evaluation_stage_a.comparison import RESULTS_CSV, compare, read_earlier, score_earlier
+    from evaluation_stage_a.figures import as_json, summarise
 
-    earlier = read_results(args.compare_with) if args.compare_with else None
+    notes = [example.clinical_note for example in examples]
+    earlier = read_earlier(args.compare_with, notes) if args.compare_with else None
     record = RunRecord(args.output_dir, __file__, args, parser, {"test_data": test_path, **checkpoint.folders})
     run = run_behind(args.model_path)
     make_output_dir(args.output_dir)
@@ -83,13 +85,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"Summaries    {len(examples)} notes of {test_path}, by {args.model_path} on {device}", flush=True)
     start = time.monotonic()
     weights = [record.inputs[name]["sha256"] for name in checkpoint.folders]
-    summaries, reused = generate_summaries(checkpoint, weights, device, [e.clinical_note for e in examples], args)
+    summaries, reused = generate_summaries(checkpoint, weights, device, notes, args)
     print(f"             {len(summaries) - reused} generated in {time.monotonic() - start:.0f} s, {reused} reused")
     results = score_all(examples, summaries)
     figures: dict[str, Any] = summarise(results)
     table = one_model(figures)
-    if earlier is not None:
-        figures["comparison"] = compare(earlier, results)
+    before = score_earlier(examples, earlier) if earlier else None
+    if before is not None:
+        figures["comparison"] = compare(before, results)
         table = before_and_after(figures["comparison"])
 
     # ------------------------------------------------------------------ write, show, say what comes next

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 HALLUCINATED, POSSIBLY, FAILED = "oracle_hallucinated", "oracle_possibly_hallucinated", "oracle_failed"
 CLAIMS, UNKNOWN, ERRORS = "oracle_claims", "oracle_unknown", "oracle_errors"
-OMITTED, COVERAGE = "oracle_omitted", "oracle_coverage"
+IMPORTANT, OMITTED, COVERAGE = "oracle_important", "oracle_omitted", "oracle_coverage"
 _COUNTS = (HALLUCINATED, POSSIBLY, FAILED, CLAIMS, UNKNOWN)  # 1 or 0, or a number
-COLUMNS = (*_COUNTS, ERRORS, OMITTED, COVERAGE)
+_LISTS = (ERRORS, IMPORTANT, OMITTED)
+COLUMNS = (*_COUNTS, *_LISTS, COVERAGE)
 
 
 def facts_of(evidence_stats: str) -> Patient | None:
@@ -42,7 +43,16 @@ def known_facts_columns(evidence_stats: str, summary: str) -> dict[str, Any]:
     if patient is None:
         return {}
     verdict = judge_summary(patient, summary)
-    errors = [{"type": claim.type, "verdict": claim.verdict, "text": claim.text} for claim in verdict.errors]
+    errors = [
+        {
+            "span": [claim.start, claim.end],
+            "text": claim.text,
+            "type": claim.type,
+            "verdict": claim.verdict,
+            "reason": claim.reason,
+        }
+        for claim in verdict.errors
+    ]
     return {
         HALLUCINATED: int(verdict.hallucinated),
         POSSIBLY: int(verdict.possibly_hallucinated),
@@ -50,22 +60,17 @@ def known_facts_columns(evidence_stats: str, summary: str) -> dict[str, Any]:
         CLAIMS: len(verdict.claims),
         UNKNOWN: sum(claim.verdict == "unknown" for claim in verdict.claims),
         ERRORS: json.dumps(errors, ensure_ascii=False),
-        OMITTED: json.dumps([str(fact) for fact in verdict.omitted], ensure_ascii=False),
+        IMPORTANT: json.dumps(verdict.important, ensure_ascii=False),
+        OMITTED: json.dumps(verdict.omitted, ensure_ascii=False),
         COVERAGE: round(float(verdict.coverage), 4),
     }
 
 
 def typed(frame: pd.DataFrame) -> pd.DataFrame:
-    """Results with the oracle's columns as numbers, missing where a note's facts are not known.
-
-    Raises ValueError where a cell is none of the oracle's.
-    """
+    """Results with the oracle's columns as numbers, missing where a note's facts are not known."""
     if HALLUCINATED not in frame.columns:
         return frame
-    changed = {name: pd.to_numeric(frame[name].replace("", None)).astype("Int64") for name in _COUNTS}
-    for name in (ERRORS, OMITTED):
-        frame[name].replace("", None).dropna().map(json.loads)
-    return frame.assign(**changed, **{COVERAGE: pd.to_numeric(frame[COVERAGE].replace("", None)).astype("Float64")})
+    return frame.astype({**dict.fromkeys(_COUNTS, "Int64"), COVERAGE: "Float64"})
 
 
 def judged(frame: pd.DataFrame) -> pd.DataFrame:
@@ -84,6 +89,8 @@ def summarise_known_facts(frame: pd.DataFrame) -> dict[str, Any] | None:
         return None
     wrong, possibly, failed = (int((rows[name] == 1).sum()) for name in (HALLUCINATED, POSSIBLY, FAILED))
     types = Counter(error["type"] for cell in rows[ERRORS] for error in json.loads(cell))
+    important = Counter(kind_of(fact) for cell in rows[IMPORTANT] for fact in json.loads(cell))
+    omitted = Counter(kind_of(fact) for cell in rows[OMITTED] for fact in json.loads(cell))
     return {
         "summaries": len(rows),
         "hallucination_rate": wilson(wrong, len(rows)),
@@ -93,4 +100,10 @@ def summarise_known_facts(frame: pd.DataFrame) -> dict[str, Any] | None:
         "claims_per_summary": float(rows[CLAIMS].mean()),
         "unknown_claims": wilson(int(rows[UNKNOWN].sum()), int(rows[CLAIMS].sum())),
         "coverage": float(rows[COVERAGE].mean()),
+        "omitted_by_kind": {kind: wilson(omitted[kind], total) for kind, total in important.most_common()},
     }
+
+
+def kind_of(fact: str) -> str:
+    """What an important fact is of: the complaint, the diagnosis, the drugs, the labs, disposition or outcome."""
+    return fact.split(":", 1)[0]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
+
+from evaluation_stage_a.verdict import change_in_words, explained, headline
 
 SCREEN_NOTE = (
     "The rate is a screen's: it reads names, numbers, sides, denials, sex and age against the note. "
@@ -18,7 +21,7 @@ ORACLE_NOTE = (
     "them; a text that is no summary counts as an error. The upper bound also counts claims that could not be judged."
 )
 
-_ORACLE_ROWS = (
+ORACLE_ROWS = (
     ("hallucination_rate", "known facts (oracle): with an error"),
     ("upper_bound_rate", "known facts (oracle): upper bound"),
     ("failed", "known facts (oracle): no summary at all"),
@@ -26,73 +29,88 @@ _ORACLE_ROWS = (
     ("unknown_claims", "known facts (oracle): unjudged claims"),
     ("coverage", "known facts (oracle): coverage"),
 )
-_ROWS = (
+ROWS = (
     ("screened_hallucination_rate", "summaries with a flagged claim"),
+    ("screened_sentence_rate", "sentences with a flagged claim"),
+    ("screened_claim_rate", "claims that are flagged"),
     ("flagged_claims_per_summary", "flagged claims per summary"),
     ("claims_per_summary", "claims read per summary"),
+    ("omission_rate", "left out of what the reference names"),
+    ("mean_rouge1", "ROUGE-1, mean"),
+    ("mean_rouge2", "ROUGE-2, mean"),
     ("mean_rouge_l", "ROUGE-L, mean"),
+    ("mean_copy_rate", "copied from the note (4-grams), mean"),
+    ("mean_repetition", "said before (4-grams), mean"),
     ("mean_words", "words, mean"),
     ("stopped_at_eos", "stopped by itself (EOS)"),
     ("empty_summaries", "empty summaries"),
 )
 
 
-def one_model(figures: dict[str, Any]) -> RenderableType:
-    """A table of one model's figures."""
+def one_model(figures: Mapping[str, Any]) -> RenderableType:
+    """A table of one model's figures, and what they mean."""
     table = Table("", f"{figures['summaries']} summaries", title="Evaluation", title_justify="left")
-    for key, name in _ROWS:
-        table.add_row(name, _cell(figures[key]))
-    lines = [Text(f"flagged claims by type: {_types(figures)}")]
-    if oracle := figures.get("oracle"):
-        table.add_section()
-        for key, name in _ORACLE_ROWS:
-            table.add_row(name, _cell(oracle[key]))
-        lines += [Text(f"errors by type (oracle): {_oracle_types(oracle)}"), Text(ORACLE_NOTE)]
-    return Group(table, *lines, Text(SCREEN_NOTE))
+    return Group(_filled(table, figures), *_meaning(figures), *_types("", figures), *_notes(figures))
 
 
-def before_and_after(comparison: dict[str, Any]) -> RenderableType:
-    """A table of two models on the same notes, and what changed summary by summary."""
+def before_and_after(comparison: Mapping[str, Any]) -> RenderableType:
+    """A table of two models on the same notes, what changed summary by summary, and what that means."""
     before, after = comparison["before"], comparison["after"]
     title = f"Before and after, on the same {comparison['notes_in_common']} notes"
     table = Table("", "before", "after", title=title, title_justify="left")
-    for key, name in _ROWS:
-        table.add_row(name, _cell(before[key]), _cell(after[key]))
-    changed = Text(
-        f"flagged claims by type, before: {_types(before)}\nafter: {_types(after)}\n{_changed(comparison, 'flagged')}"
+    changed = [Text(_changed(comparison, "flagged"))]
+    if "oracle" in comparison:
+        changed.append(Text(f"by the oracle: {_changed(comparison['oracle'], 'in error')}"))
+    return Group(
+        _filled(table, before, after),
+        *_meaning(after),
+        *(Text(sentence) for sentence in change_in_words(comparison)),
+        *_types("before, ", before),
+        *_types("after, ", after),
+        *changed,
+        *_notes(after),
     )
-    lines = [changed]
-    if oracle := comparison.get("oracle"):
-        was, now = before["oracle"], after["oracle"]
+
+
+def _filled(table: Table, *models: Mapping[str, Any]) -> Table:
+    """The table with a row for each figure and a column for each model."""
+    for key, name in ROWS:
+        table.add_row(name, *(_cell(figures[key]) for figures in models))
+    if all("oracle" in figures for figures in models):
         table.add_section()
-        for key, name in _ORACLE_ROWS:
-            table.add_row(name, _cell(was[key]), _cell(now[key]))
-        lines += [
-            Text(
-                f"errors by type (oracle), before: {_oracle_types(was)}\nafter: {_oracle_types(now)}\n"
-                f"by the oracle: {_changed(oracle, 'in error')}"
-            ),
-            Text(ORACLE_NOTE),
-        ]
-    return Group(table, *lines, Text(SCREEN_NOTE))
+        for key, name in ORACLE_ROWS:
+            table.add_row(name, *(_cell(figures["oracle"][key]) for figures in models))
+    return table
 
 
-def _changed(changes: dict[str, Any], flagged: str) -> str:
+def _meaning(figures: Mapping[str, Any]) -> list[Text]:
+    return [Text(headline(figures["verdict"]) + ".", style="bold"), Text(explained(figures["verdict"]))]
+
+
+def _types(when: str, figures: Mapping[str, Any]) -> list[Text]:
+    """What is wrong, by type, in one line for each judge."""
+    lines = [Text(f"{when}flagged claims by type: {_listed(figures['flagged_claims_by_type'])}")]
+    if oracle := figures.get("oracle"):
+        lines.append(Text(f"{when}errors by type (oracle): {_listed(oracle['errors_by_type'])}"))
+    return lines
+
+
+def _notes(figures: Mapping[str, Any]) -> list[Text]:
+    return [*([Text(ORACLE_NOTE)] if "oracle" in figures else []), Text(SCREEN_NOTE)]
+
+
+def _changed(changes: Mapping[str, Any], flagged: str) -> str:
     return (
         f"fixed {changes['fixed']}, broken {changes['broken']}, {flagged} both times {changes['both']}, "
         f"clean both times {changes['neither']}; exact McNemar p = {changes['mcnemar_p']:.3g}"
     )
 
 
-def _oracle_types(figures: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {count}" for name, count in figures["errors_by_type"].items()) or "none"
-
-
-def _types(figures: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {count}" for name, count in figures["flagged_claims_by_type"].items()) or "none"
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items()) or "none"
 
 
 def _cell(value: Any) -> str:
     if value is None:
-        return "no ground truth"
+        return "no data"
     return f"{value:.2f}" if isinstance(value, float) else str(value)

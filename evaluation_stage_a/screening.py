@@ -1,4 +1,4 @@
-"""Scores for each summary: the screen's unsupported claims, ROUGE, length; the oracle's where facts are known."""
+"""Scores for each summary: what the screen flags and misses in it, its wording, and the oracle's verdict."""
 
 from __future__ import annotations
 
@@ -7,54 +7,58 @@ from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
-from rouge_score.rouge_scorer import RougeScorer
 
-from clinical.screen.support import FLAGGED, screen
+from clinical.screen.support import FLAGGED, UNKNOWN, ScreenedClaim, screen
+from clinical.sentences import sentence_spans
 from evaluation_stage_a.examples import Example
 from evaluation_stage_a.known_facts import known_facts_columns, typed
+from evaluation_stage_a.omissions import omission_columns
+from evaluation_stage_a.wording import wording_columns
 from utils.generation import Generated
 from utils.records import RESULT_COLUMNS
-
-ROUGE = ("rouge1", "rouge2", "rougeL")
 
 
 def score_all(examples: Sequence[Example], summaries: Sequence[Generated]) -> pd.DataFrame:
     """One row for each summary, the four columns of the results format first.
 
-    ``claims`` counts what the screen could read, ``flagged_claims`` what it finds unsupported or contradicted by the
-    note, ``flags`` lists those as JSON. ROUGE is the F-measure in 0 to 1 (Lin 2004), empty without a ground truth.
-    Where a note's facts are known, the oracle's columns follow.
+    ``claims`` counts what the screen could read, ``unknown_claims`` what of it cannot be told, ``flagged_claims`` what
+    it finds unsupported or contradicted by the note; ``flags`` lists those as JSON, with their place in the summary and
+    that of the nearest evidence in the note. ``important`` and ``omitted`` are of the ground truth; copy rate,
+    repetition and ROUGE are in 0 to 1. Where a note's facts are known, the oracle's columns follow.
     """
-    scorer = RougeScorer(list(ROUGE), use_stemmer=True)
-    rows = [_score(scorer, e, s) for e, s in zip(examples, summaries, strict=True)]
-    return typed(pd.DataFrame(rows))
+    rows = [_score(example, summary) for example, summary in zip(examples, summaries, strict=True)]
+    return typed(pd.DataFrame(rows).astype({"important": "Int64"}))
 
 
-def _score(scorer: RougeScorer, example: Example, summary: Generated) -> dict[str, Any]:
-    claims = screen(example.clinical_note, summary.text)
+def _score(example: Example, summary: Generated) -> dict[str, Any]:
+    note, reference, text = example.clinical_note, example.ground_truth, summary.text
+    claims, sentences = screen(note, text), sentence_spans(text)
     flagged = [claim for claim in claims if claim.verdict in FLAGGED]
-    rouge = scorer.score(example.ground_truth, summary.text) if example.ground_truth.strip() else None
-    values = (example.example_id, example.clinical_note, example.ground_truth, summary.text)
     return {
-        **dict(zip(RESULT_COLUMNS, values, strict=True)),
+        **dict(zip(RESULT_COLUMNS, (example.example_id, note, reference, text), strict=True)),
         "finish_reason": summary.finish_reason,
         "prompt_tokens": summary.prompt_tokens,
         "new_tokens": summary.new_tokens,
-        "words": len(summary.text.split()),
+        "sentences": len(sentences),
+        "flagged_sentences": sum(
+            any(claim.start < span.end and span.start < claim.end for claim in flagged) for span in sentences
+        ),
         "claims": len(claims),
+        "unknown_claims": sum(claim.verdict == UNKNOWN for claim in claims),
         "flagged_claims": len(flagged),
-        "flags": json.dumps([_flag(example.clinical_note, claim) for claim in flagged], ensure_ascii=False),
-        **{name: round(rouge[name].fmeasure, 4) if rouge else None for name in ROUGE},
-        **known_facts_columns(example.evidence_stats, summary.text),
+        "flags": json.dumps([_flag(note, claim) for claim in flagged], ensure_ascii=False),
+        **omission_columns(reference, text),
+        **wording_columns(note, reference, text),
+        **known_facts_columns(example.evidence_stats, text),
     }
 
 
-def _flag(note: str, claim: Any) -> dict[str, Any]:
-    evidence = note[claim.evidence.start : claim.evidence.end] if claim.evidence else ""
+def _flag(note: str, claim: ScreenedClaim) -> dict[str, Any]:
     return {
         "span": [claim.start, claim.end],
         "text": claim.text,
         "type": claim.type,
         "verdict": claim.verdict,
-        "evidence": evidence,
+        "evidence": note[slice(*claim.evidence)] if claim.evidence else "",
+        "evidence_span": list(claim.evidence) if claim.evidence else None,
     }

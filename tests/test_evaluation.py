@@ -1,20 +1,16 @@
-"""Step 3: the same notes for every model, figures counted by hand, before against after."""
+"""Step 3: the same notes for every model, and what it leaves behind."""
 
 from __future__ import annotations
 
 import json
-import math
 
-import pandas as pd
 import pytest
 
 from evaluation_stage_a import evaluate_stage_a
-from evaluation_stage_a.comparison import as_json, compare, read_results, summarise
+from evaluation_stage_a.comparison import read_earlier
 from evaluation_stage_a.examples import Example, read_examples
-from evaluation_stage_a.screening import score_all
 from tests.tiny import write_phase1
 from utils.cli import UserError
-from utils.generation import Generated
 from utils.records import read_csv, write_csv
 
 
@@ -88,79 +84,11 @@ def test_nothing_to_compare_with_is_said_before_anything_is_generated(tiny_model
     assert not (tmp_path / "b").exists()
 
 
-@pytest.mark.parametrize(("column", "value"), [("flagged_claims", "two"), ("flags", "none"), ("clinical_note", None)])
-def test_edited_results_are_refused_without_showing_a_note(tiny_model, notes_csv, tmp_path, column, value):
+def test_a_note_that_stands_twice_is_refused_without_showing_it(tiny_model, notes_csv, tmp_path):
     rows = evaluate(tiny_model, notes_csv, tmp_path / "a")
-    rows[1][column] = value or rows[0][column]
+    notes = [row["clinical_note"] for row in rows]
+    rows[1]["clinical_note"] = notes[0]
     write_csv(tmp_path / "a" / "evaluation_results.csv", list(rows[0]), rows)
     with pytest.raises(UserError, match="evaluate into another folder") as refusal:
-        read_results(tmp_path / "a")
-    assert rows[0]["clinical_note"] not in str(refusal.value)
-
-
-NOTE = "A 60-year-old man with cough for 3 days. Denies fever. Takes lisinopril 10 mg daily."
-
-
-def scored(*summaries):
-    examples = [Example(str(i), NOTE + " " * i, "A 60-year-old man with cough.") for i in range(len(summaries))]
-    return score_all(examples, [Generated(text, "eos", 50, 9) for text in summaries])
-
-
-def test_a_wrong_dose_is_flagged_with_its_evidence_and_a_faithful_summary_is_not():
-    frame = scored("A 60-year-old man takes lisinopril 10 mg daily.", "A 60-year-old man takes lisinopril 40 mg daily.")
-    assert list(frame["flagged_claims"]) == [0, 1]
-    flag = json.loads(frame["flags"][1])[0]
-    assert (flag["type"], flag["verdict"], flag["evidence"]) == ("dose", "contradicted", "10 mg")
-    start, end = flag["span"]
-    assert frame["generated_summary"][1][start:end] == flag["text"] == "40 mg"
-
-
-def test_rouge_and_length_by_hand():
-    frame = scored("A 60-year-old man with cough.", "Cough.")
-    assert list(frame["words"]) == [5, 1]
-    assert frame["rougeL"][0] == 1.0
-    # 7 tokens (a 60 year old man with cough) against 1: precision 1, recall 1/7
-    assert frame["rougeL"][1] == pytest.approx(2 * (1 / 7) / (1 + 1 / 7), abs=1e-4)
-
-
-def results(*flagged):
-    count = len(flagged)
-    return pd.DataFrame(
-        {
-            "clinical_note": [f"note {i}" for i in range(count)],
-            "finish_reason": ["eos"] * (count - 1) + ["length"],
-            "words": [10] * count,
-            "claims": [4] * count,
-            "flagged_claims": flagged,
-            "flags": [json.dumps([{"type": "dose"}] * n) for n in flagged],
-            "rougeL": [0.5] * (count - 1) + [math.nan],
-        }
-    )
-
-
-def test_figures_of_one_model_by_hand():
-    figures = summarise(results(0, 2, 1, 0))
-    rate = figures["screened_hallucination_rate"]
-    assert (rate.events, rate.total, rate.share) == (2, 4, 0.5)
-    # Wilson, z = 1.96, k = 2, n = 4
-    assert (rate.low, rate.high) == (pytest.approx(0.150, abs=1e-3), pytest.approx(0.850, abs=1e-3))
-    assert figures["flagged_claims_per_summary"] == 0.75
-    assert figures["flagged_claims_by_type"] == {"dose": 3}
-    assert figures["stopped_at_eos"].events == 3
-    assert figures["mean_rouge_l"] == 0.5
-    assert as_json(figures)["screened_hallucination_rate"]["share"] == 0.5
-
-
-def test_before_and_after_by_hand():
-    before, after = results(1, 1, 1, 1, 1, 1, 0, 1), results(0, 0, 0, 0, 0, 0, 1, 1)
-    comparison = compare(before, after)
-    assert [comparison[key] for key in ("fixed", "broken", "both", "neither")] == [6, 1, 1, 0]
-    assert comparison["mcnemar_p"] == pytest.approx(2 * (1 + 7) / 2**7)  # two-sided binomial, 1 of 7
-
-
-def test_only_notes_in_common_are_compared():
-    before, after = results(1, 1, 1), results(0, 0)
-    comparison = compare(before, after)
-    assert (comparison["notes_in_common"], comparison["before"]["summaries"], comparison["fixed"]) == (2, 2, 2)
-    with pytest.raises(UserError, match="no note in common"):
-        compare(before, after.assign(clinical_note=["x", "y"]))
+        read_earlier(tmp_path / "a", notes)
+    assert notes[0] not in str(refusal.value)
