@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation_stage_a.comparison import RESULTS_CSV
+from evaluation_stage_a.samples import SAMPLES_CSV
 from utils.files import locked, sha256_text
 from utils.run_record import RUN_RECORD, read_record
 
@@ -18,7 +19,7 @@ SET_ASIDE = "set_aside"
 STATISTICS, REPORT = "evaluation_statistics.json", "evaluation_report.txt"
 # What belongs to one checkpoint; the journal of generated texts knows for itself which checkpoint each is from.
 OF_ONE_CHECKPOINT = (
-    *(RESULTS_CSV, STATISTICS, REPORT),
+    *(RESULTS_CSV, SAMPLES_CSV, STATISTICS, REPORT),
     *("manual_assessment*", "assessment_report*", "manual_comparison*", "comparison_report*"),
 )
 LOCKS = ".manual_*.lock"  # held by labelling sessions
@@ -41,7 +42,7 @@ def keep_apart(output_dir: Path, record: Mapping[str, Any]) -> list[str]:
     if former != own and (files or earlier):
         record_too = [output_dir / RUN_RECORD] if earlier else []
         folder = _move_out([*files, *record_too], output_dir / SET_ASIDE / former)
-        whose = earlier["arguments"]["model_path"]["value"] if earlier else "an unknown checkpoint"
+        whose = _name(earlier) if earlier else "an unknown checkpoint"
         said.append(f"Set aside    the results of {whose}, another checkpoint, with their labels: {folder}")
     if _bring_back(output_dir / SET_ASIDE / own, output_dir):
         said.append("Back again   what was set aside of this checkpoint, with its labels")
@@ -49,8 +50,12 @@ def keep_apart(output_dir: Path, record: Mapping[str, Any]) -> list[str]:
 
 
 def checkpoint_id(record: Mapping[str, Any]) -> str:
-    """A name for the checkpoint that a record of step 3 is of: from its weights, wherever they lie, or its hub id."""
-    weights = [record["inputs"][name]["sha256"] for name in ("adapter", "model") if name in record["inputs"]]
+    """A name for the checkpoint that a record of step 3 is of: from its weights, wherever they lie, or its hub id.
+
+    Of summaries made elsewhere, whose checkpoint is not known, from their file.
+    """
+    decisive = ("adapter", "model", "predictions")
+    weights = [record["inputs"][name]["sha256"] for name in decisive if name in record["inputs"]]
     return sha256_text(json.dumps(weights or record["arguments"]["model_path"]["value"]))[:12]
 
 
@@ -76,3 +81,9 @@ def _bring_back(folder: Path, output_dir: Path) -> bool:
     with contextlib.suppress(OSError):  # not there, or something stays
         folder.rmdir()
     return bool(files)
+
+
+def _name(record: Mapping[str, Any]) -> str:
+    """What the user called the checkpoint that a record is of, or its summaries."""
+    given = {name: argument["value"] for name, argument in record["arguments"].items()}
+    return str(given.get("predictions") or given["model_path"])

@@ -80,8 +80,7 @@ def check_checkpoint(checkpoint: Checkpoint) -> str:
     """What the checkpoint is. Raises UserError where its config, tokenizer or a file of weights cannot be read."""
     from safetensors import safe_open
 
-    from preference.model_shape import read_config
-    from utils.models import loading
+    from utils.models import loading, read_config
 
     kind = f"SFT adapter on {checkpoint.base}" if checkpoint.adapter else "full SFT model"
     config = read_config(checkpoint)

@@ -51,14 +51,6 @@ class AdapterShape:
     parameters: int
 
 
-def read_config(checkpoint: Checkpoint) -> PreTrainedConfig:
-    """The config of the full model under a checkpoint. Raises UserError where it is none of a language model."""
-    from transformers import AutoConfig
-
-    with loading(checkpoint):
-        return AutoConfig.from_pretrained(checkpoint.base, trust_remote_code=False)
-
-
 def shape_of(config: PreTrainedConfig) -> ModelShape:
     """The shape of the model that a config describes, which is built without memory, on PyTorch's meta device.
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from preference.memory import GB, Memory, PairSize, Plan, left_out, longest_batch, pair_sizes, predict
-from preference.model_shape import ModelShape, adapter_of, read_config, shape_of
+from preference.model_shape import ModelShape, adapter_of, shape_of
 from preference.shared_prefix import reason_not_to_share
 from utils.cli import UserError
 from utils.distributed import process_count
-from utils.models import Checkpoint, choose_dtype, loading
+from utils.models import Checkpoint, choose_dtype, loading, read_config
 
 if TYPE_CHECKING:
     import torch

@@ -116,6 +116,14 @@ def allow_hub() -> None:
     os.environ.pop("HF_HUB_OFFLINE", None)
 
 
+def read_config(checkpoint: Checkpoint) -> PreTrainedConfig:
+    """The config of the full model under a checkpoint. Raises UserError where it is none of a language model."""
+    from transformers import AutoConfig
+
+    with loading(checkpoint):
+        return AutoConfig.from_pretrained(checkpoint.base, trust_remote_code=False)
+
+
 def choose_device(name: str, *, several_processes: bool = False) -> torch.device:
     """The device for ``--device``: auto takes CUDA, then Apple's MPS, then the CPU. UserError where it is not there.
 

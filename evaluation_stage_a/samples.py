@@ -1,0 +1,50 @@
+"""Several summaries of each note: a row for each; the first is the one that is labelled and compared."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from evaluation_stage_a.examples import Example
+from evaluation_stage_a.summaries import Summaries
+from utils.generation import Generated
+from utils.statistics import wilson
+
+SAMPLES_CSV = "evaluation_samples.csv"
+
+
+def one_for_each_sample(summaries: Summaries) -> tuple[list[Example], list[Generated]]:
+    """Examples and summaries as they are scored, a note's samples behind each other, each with an id of its own."""
+    named = [
+        replace(example, example_id=f"{example.example_id}#{number}") if number > 1 else example
+        for example, texts in zip(summaries.examples, summaries.drawn, strict=True)
+        for number in range(1, len(texts) + 1)
+    ]
+    return named, [text for texts in summaries.drawn for text in texts]
+
+
+def with_unread(scored: pd.DataFrame, summaries: Summaries) -> pd.DataFrame:
+    """The scores, with a column of how many characters at the end of each note the model has not read."""
+    unread = {e.clinical_note: count for e, count in zip(summaries.examples, summaries.unread_characters, strict=True)}
+    return scored.assign(unread_characters=scored["clinical_note"].map(unread))
+
+
+def first_samples(scored: pd.DataFrame) -> pd.DataFrame:
+    """The rows of each note's first sample."""
+    return scored.drop_duplicates("clinical_note").reset_index(drop=True)
+
+
+def sample_figures(scored: pd.DataFrame) -> dict[str, Any]:
+    """In how many notes at least one sample has a flagged claim, and in how many every sample has.
+
+    The unit is the note: samples of one note are no independent observations.
+    """
+    flagged = (scored["flagged_claims"] > 0).groupby(scored["clinical_note"])
+    notes = flagged.ngroups
+    return {
+        "a_note": len(scored) // notes,
+        "notes_flagged_in_any": wilson(int(flagged.any().sum()), notes),
+        "notes_flagged_in_all": wilson(int(flagged.all().sum()), notes),
+    }
