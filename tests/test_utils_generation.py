@@ -7,10 +7,12 @@ import torch
 
 from tests.tiny import find, note_and_summary
 from utils import decoding
+from utils.cli import RunError
 from utils.files import read_journal
 from utils.generation import (
     GenerationSettings,
     Job,
+    find_texts,
     generate_all,
     generate_batch,
     generate_in_slots,
@@ -123,6 +125,57 @@ def test_a_model_that_computes_no_numbers_ends_that_text_only(loaded, jobs, monk
     assert sorted(text.finish_reason for text in texts) == ["length", "length", "nan"]
 
 
+def test_padded_batches_end_that_text_too(loaded, jobs, monkeypatch):
+    model, _ = loaded
+    forward = type(model).forward
+
+    def broken(self, *args, **options):
+        output = forward(self, *args, **options)
+        if fed and len(output.logits) == 3:
+            output.logits[1] = float("nan")
+        fed.append(1)
+        return output
+
+    fed = []
+    whole = generate_batch(*loaded, jobs[:3], SETTINGS)
+    monkeypatch.setattr(type(model), "forward", broken)
+    for settings in (SETTINGS, SAMPLED):
+        fed.clear()
+        texts = generate_batch(*loaded, jobs[:3], settings)
+        assert [(text.finish_reason, text.new_tokens) for text in texts] == [("length", 12), ("nan", 1), ("length", 12)]
+        assert settings is SAMPLED or (texts[0], texts[2]) == (whole[0], whole[2])
+
+
+def without_memory_for(monkeypatch, most):
+    """Reading more than so many prompts at once runs out of memory."""
+    read = decoding.read_prompts
+
+    def too_many(model, cache, prompts):
+        if len(prompts) > most:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return read(model, cache, prompts)
+
+    monkeypatch.setattr(decoding, "read_prompts", too_many)
+
+
+def test_out_of_memory_halves_the_slots_and_begins_the_group_again(loaded, prompts, tmp_path, monkeypatch, capsys):
+    model, tokenizer = loaded
+    without_memory_for(monkeypatch, 2)
+    texts, _ = generate_all(lambda: model, tokenizer, prompts, SETTINGS, 3, tmp_path / "journal", "id")
+    assert texts == one_at_a_time(loaded, [Job(prompt) for prompt in prompts])
+    captured = capsys.readouterr()
+    assert captured.out.count("out of memory with 3 texts at once; going on with 2") == 1  # of two groups
+    assert "7/7" in captured.err
+
+
+def test_a_text_that_is_too_large_alone_is_an_error_that_names_a_way_out(loaded, prompts, tmp_path, monkeypatch):
+    model, tokenizer = loaded
+    monkeypatch.setattr(decoding, "reason_not_to_decode", lambda *args: None)
+    without_memory_for(monkeypatch, 0)
+    with pytest.raises(RunError, match=r"out of memory with a single text.*--load_in_4bit"):
+        generate_all(lambda: model, tokenizer, prompts, SETTINGS, 3, tmp_path / "journal", "id")
+
+
 def test_equal_prompts_are_read_once(loaded, prompts, monkeypatch):
     widths = []
     add = decoding.SlotCache.add
@@ -152,6 +205,16 @@ def test_models_that_slots_do_not_suit_are_named(loaded, prompts, monkeypatch, c
     monkeypatch.setattr(decoding, "next_logits", shifted)
     monkeypatch.setattr(decoding, "SELF_CHECK", {torch.float32: 1e-5})  # a random model of this size hardly listens
     assert "other logits" in decoding.reason_not_to_decode(model, prompts, 12)
+
+
+def test_a_journal_tells_what_it_holds_without_a_model(loaded, prompts, tmp_path):
+    model, tokenizer = loaded
+    journal = tmp_path / "texts.journal.jsonl"
+    texts, _ = generate_all(lambda: model, tokenizer, prompts[:4], SETTINGS, 2, journal, "id")
+    assert find_texts(prompts, SETTINGS, journal, "id", samples=1) == [*([text] for text in texts), None, None, None]
+    assert find_texts(prompts, SETTINGS, journal, "other", samples=1) == [None] * 7
+    journal.rename(tmp_path / "texts.journal.1.jsonl")  # of another process
+    assert find_texts(prompts[:1], SETTINGS, journal, "id", samples=1) == [[texts[0]]]
 
 
 def test_stop_tokens_join_tokenizer_and_generation_config(loaded):
