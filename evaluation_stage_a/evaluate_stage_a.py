@@ -106,7 +106,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     # ------------------------------------------------------------------ score
     from evaluation_stage_a.report import before_and_after, one_model
-    from evaluation_stage_a.samples import SAMPLES_CSV, first_samples, one_for_each_sample, sample_figures, with_unread
+    from evaluation_stage_a.samples import (
+        SAMPLES_CSV,
+        first_samples,
+        in_words,
+        one_for_each_sample,
+        sample_figures,
+        with_unread,
+    )
     from evaluation_stage_a.screening import score_all
     from evaluation_stage_a.set_aside import REPORT, STATISTICS, keep_apart
 
@@ -122,13 +129,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         figures["samples"] = sample_figures(scored)
 
     # ------------------------------------------------------------------ write, show, say what comes next
-    results_csv, statistics, report = (args.output_dir / name for name in (RESULTS_CSV, STATISTICS, REPORT))
+    results_csv, samples_csv = args.output_dir / RESULTS_CSV, args.output_dir / SAMPLES_CSV
+    statistics, report = args.output_dir / STATISTICS, args.output_dir / REPORT
     for line in keep_apart(args.output_dir, {"arguments": record.arguments, "inputs": record.inputs}):
         print(line)
     record.open()
     write_frame(results_csv, results)
+    samples_csv.unlink(missing_ok=True)
     if args.num_samples > 1:
-        write_frame(args.output_dir / SAMPLES_CSV, scored)
+        write_frame(samples_csv, scored)
     write_json(statistics, as_json(figures))
     write_report(report, table)
     record.finish({"summaries": len(scored), "reused": summaries.reused, EVALUATED_RUN: source.run})
@@ -139,7 +148,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"Warning      {warning}")
     print(f"✓ Results      {results_csv}")
     if args.num_samples > 1:
-        print(f"  Samples      {args.output_dir / SAMPLES_CSV}, all {args.num_samples} of each note")
+        print(f"  Samples      {samples_csv}: {in_words(figures['samples'])}")
     print(f"  Statistics   {statistics}")
     print(f"  Report       {report}")
     print(f'Next: python manual_assessment_tool.py --results_csv "{results_csv}"')

@@ -48,3 +48,11 @@ def sample_figures(scored: pd.DataFrame) -> dict[str, Any]:
         "notes_flagged_in_any": wilson(int(flagged.any().sum()), notes),
         "notes_flagged_in_all": wilson(int(flagged.all().sum()), notes),
     }
+
+
+def in_words(figures: dict[str, Any]) -> str:
+    """The figures as a line."""
+    return (
+        f"{figures['a_note']} of each note; flagged in at least one {figures['notes_flagged_in_any']}, "
+        f"in every one {figures['notes_flagged_in_all']}"
+    )

@@ -133,8 +133,8 @@ def found_summaries(
             f"--score_only: {journal} has no summary of these notes by this checkpoint with these options; repeat the "
             "options that they were generated with, or leave --score_only out"
         )
-    missing = f"; {len(found) - len(rows)} notes are not summarised yet, and left out" if len(rows) < len(found) else ""
-    print(f"             {len(rows)} notes summarised earlier{missing}", flush=True)
+    missing = "; the others are left out" if len(rows) < len(found) else ""
+    print(f"             {len(rows)} of {len(found)} notes summarised earlier{missing}", flush=True)
     drawn = [texts for _, texts, _ in rows if texts]
     return Summaries([e for e, _, _ in rows], drawn, [count for _, _, count in rows], sum(map(len, drawn)))
 
