@@ -13,6 +13,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from evaluation_stage_a.examples import read_examples
     from utils.cpu_speed import reuse_freed_memory
     from utils.files import make_output_dir, write_json
-    from utils.generation import GenerationSettings, Job, generate_batch, generate_in_slots
+    from utils.generation import GenerationSettings, Job, form_groups, generate_batch, generate_in_slots
     from utils.models import choose_device, find_checkpoint, load_model, load_to_generate, load_tokenizer
     from utils.prompts import encode_prompt, prompt_messages
 
@@ -59,7 +60,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return [generate_batch(stock, tokenizer, [job], settings)[0] for job in part]
 
     def in_slots() -> list[Any]:
-        return generate_in_slots(ours, tokenizer, jobs, settings, args.batch_size)
+        groups = form_groups(dict(enumerate(jobs)), args.batch_size)
+        made = [generate_in_slots(ours, tokenizer, [jobs[i] for i in g], settings, args.batch_size) for g in groups]
+        texts = dict(zip(chain(*groups), chain(*made), strict=True))
+        return [texts[index] for index in range(len(jobs))]
 
     half = len(jobs) // 2
     first, stock_first = timed(lambda: one_at_a_time(jobs[:half]))

@@ -9,7 +9,7 @@ import glob
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from utils.cli import RunError
 from utils.distributed import own_share, process_index, wait_for_all
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from utils.decoding import Decoding
+
+Name = TypeVar("Name")
 
 # Batches' worth of texts that are generated, and journalled, together: more leave fewer slots idle at a group's end,
 # fewer lose less to a kill, and give more processes something to do.
@@ -102,7 +104,8 @@ def sample_all(
     done = read_texts(journal)
     found = sum(key in done for row in keys for key in row)
     wait_for_all()  # until then no process adds to what the others count
-    groups = [{key: jobs[key] for key in group if key not in done} for group in own_share(_groups(jobs, batch_size))]
+    own = own_share(form_groups(jobs, batch_size))
+    groups = [{key: jobs[key] for key in group if key not in done} for group in own]
     missing = [group for group in groups if group]
     if missing:
         generate = _generator(load_model(), tokenizer, prompts, settings, batch_size)
@@ -143,8 +146,9 @@ def _keys(
     return [[sha256_text(f"{text}\0{draw}" if draw else text) for draw in range(samples)] for text in decided]
 
 
-def _groups(jobs: Mapping[str, Job], batch_size: int) -> list[list[str]]:
-    ordered = sorted(jobs, key=lambda key: (-len(jobs[key].prompt), list(jobs[key].prompt), jobs[key].draw))
+def form_groups(jobs: Mapping[Name, Job], batch_size: int) -> list[list[Name]]:
+    """Which of the jobs are generated together: longest prompts first, in whatever order they are given."""
+    ordered = sorted(jobs, key=lambda name: (-len(jobs[name].prompt), list(jobs[name].prompt), jobs[name].draw))
     size = BATCHES_A_GROUP * batch_size
     return [ordered[at : at + size] for at in range(0, len(ordered), size)]
 
