@@ -195,7 +195,10 @@ def loading(checkpoint: Checkpoint) -> Iterator[None]:
         raise
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UserError(f"{checkpoint.path} cannot be loaded as a causal language model: {reason}") from error
+        raise UserError(
+            f"{checkpoint.path} cannot be loaded as a causal language model: {reason}; "
+            "where it was cut off while it was written or copied, make or copy it again"
+        ) from error
 
 
 def load_tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:
