@@ -24,7 +24,7 @@ RESULTS_CSV = "evaluation_results.csv"
 COVERAGE_MARGIN, ROUGE_MARGIN, LENGTH_RATIO = 0.03, 0.01, (0.85, 1.15)
 
 OUTCOMES = ("fixed", "broken", "both", "neither")
-Held = Literal["held", "lost", "unclear"]
+Held = Literal["held", "lost", "unclear", "longer"]
 
 
 def read_earlier(folder: Path, notes: Sequence[str]) -> dict[str, Generated]:
@@ -102,15 +102,25 @@ def says_as_much(coverage: Change | None, rouge_l: Change | None, length_ratio: 
     """Whether the later model says as much as the earlier one: a model that says less also errs less.
 
     Held: the whole interval of the change is above minus the margin; lost: the whole of it below; else there are too
-    few notes to tell. The length is held if the median ratio of words, after to before, is within its limits.
+    few notes to tell. The length is held if the median ratio of words, after to before, is within its limits; beyond
+    the upper one the model says more (``longer``), so that its errors are better set against its claims.
     """
-    low, high = LENGTH_RATIO
-    inside: Held = "unclear" if length_ratio is None else "held" if low <= length_ratio <= high else "lost"
     return {
         "coverage": {"change": coverage, "margin": COVERAGE_MARGIN, "answer": _held(coverage, COVERAGE_MARGIN)},
         "rouge_l": {"change": rouge_l, "margin": ROUGE_MARGIN, "answer": _held(rouge_l, ROUGE_MARGIN)},
-        "median_length_ratio": {"ratio": length_ratio, "limits": list(LENGTH_RATIO), "answer": inside},
+        "median_length_ratio": {
+            "ratio": length_ratio,
+            "limits": list(LENGTH_RATIO),
+            "answer": _length_held(length_ratio),
+        },
     }
+
+
+def _length_held(ratio: float | None) -> Held:
+    if ratio is None:
+        return "unclear"
+    low, high = LENGTH_RATIO
+    return "lost" if ratio < low else "longer" if ratio > high else "held"
 
 
 def _held(change: Change | None, margin: float) -> Held:

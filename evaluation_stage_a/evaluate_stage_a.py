@@ -105,6 +105,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_OK
 
     # ------------------------------------------------------------------ score
+    from evaluation_stage_a.page import write_html
     from evaluation_stage_a.report import before_and_after, one_model
     from evaluation_stage_a.samples import (
         SAMPLES_CSV,
@@ -115,7 +116,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with_unread,
     )
     from evaluation_stage_a.screening import score_all
-    from evaluation_stage_a.set_aside import REPORT, STATISTICS, keep_apart
+    from evaluation_stage_a.set_aside import PAGE, REPORT, STATISTICS, keep_apart
 
     scored = with_unread(score_all(*one_for_each_sample(summaries)), summaries)
     results = first_samples(scored)
@@ -130,7 +131,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     # ------------------------------------------------------------------ write, show, say what comes next
     results_csv, samples_csv = args.output_dir / RESULTS_CSV, args.output_dir / SAMPLES_CSV
-    statistics, report = args.output_dir / STATISTICS, args.output_dir / REPORT
+    statistics, report, page = (args.output_dir / name for name in (STATISTICS, REPORT, PAGE))
     for line in keep_apart(args.output_dir, {"arguments": record.arguments, "inputs": record.inputs}):
         print(line)
     record.open()
@@ -140,6 +141,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         write_frame(samples_csv, scored)
     write_json(statistics, as_json(figures))
     write_report(report, table)
+    write_html(page, about(args), figures, results, before)
     record.finish({"summaries": len(scored), "reused": summaries.reused, EVALUATED_RUN: source.run})
     for kind, rate in automatic_rates(figures).items():
         add_rate(args.output_dir, step=3, kind=kind, rate=rate)
@@ -150,9 +152,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.num_samples > 1:
         print(f"  Samples      {samples_csv}: {in_words(figures['samples'])}")
     print(f"  Statistics   {statistics}")
-    print(f"  Report       {report}")
+    print(f"  Report       {page}, and as text {report}")
     print(f'Next: python manual_assessment_tool.py --results_csv "{results_csv}"')
     return EXIT_OK
+
+
+def about(args: argparse.Namespace) -> dict[str, str]:
+    """What was evaluated, for the head of the report."""
+    lines = {"Summaries of": str(args.predictions or args.model_path), "Notes": str(args.test_data)}
+    return {**lines, "Before": str(args.compare_with)} if args.compare_with else lines
 
 
 def automatic_rates(figures: Mapping[str, Any]) -> dict[str, Rate]:

@@ -75,11 +75,11 @@ def before_and_after(comparison: Mapping[str, Any]) -> RenderableType:
 def _filled(table: Table, *models: Mapping[str, Any]) -> Table:
     """The table with a row for each figure and a column for each model."""
     for key, name in ROWS:
-        table.add_row(name, *(_cell(figures[key]) for figures in models))
+        table.add_row(name, *(cell(figures[key]) for figures in models))
     if all("oracle" in figures for figures in models):
         table.add_section()
         for key, name in ORACLE_ROWS:
-            table.add_row(name, *(_cell(figures["oracle"][key]) for figures in models))
+            table.add_row(name, *(cell(figures["oracle"][key]) for figures in models))
     return table
 
 
@@ -110,7 +110,8 @@ def _listed(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {count}" for name, count in counts.items()) or "none"
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
+    """A figure as text."""
     if value is None:
         return "no data"
     return f"{value:.2f}" if isinstance(value, float) else str(value)

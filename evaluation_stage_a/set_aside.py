@@ -16,10 +16,10 @@ from utils.run_record import RUN_RECORD, read_record
 
 SCRIPT = "evaluate_stage_a.py"  # whose records count here
 SET_ASIDE = "set_aside"
-STATISTICS, REPORT = "evaluation_statistics.json", "evaluation_report.txt"
+STATISTICS, REPORT, PAGE = "evaluation_statistics.json", "evaluation_report.txt", "evaluation_report.html"
 # What belongs to one checkpoint; the journal of generated texts knows for itself which checkpoint each is from.
 OF_ONE_CHECKPOINT = (
-    *(RESULTS_CSV, SAMPLES_CSV, STATISTICS, REPORT),
+    *(RESULTS_CSV, SAMPLES_CSV, STATISTICS, REPORT, PAGE),
     *("manual_assessment*", "assessment_report*", "manual_comparison*", "comparison_report*"),
 )
 LOCKS = ".manual_*.lock"  # held by labelling sessions

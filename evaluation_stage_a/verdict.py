@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from utils.html_page import percent
 from utils.statistics import THRESHOLD, Change, Rate, interval_answer, total_needed
 
 ORACLE, SCREEN = "oracle", "screen"
@@ -31,10 +32,11 @@ def decide(figures: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def headline(verdict: Mapping[str, Any]) -> str:
-    """The answer in a few words."""
+    """The answer in a few words, and whose it is."""
+    by = _BY[verdict["judge"]]
     if verdict["answer"] == "unclear":
-        return f"Not enough notes to tell whether the rate is above {THRESHOLD:.0%}"
-    return f"The rate is {verdict['answer']} {THRESHOLD:.0%}"
+        return f"{by}, not enough notes to tell whether the rate is above {percent(THRESHOLD)}"
+    return f"{by}, the rate is {verdict['answer']} {percent(THRESHOLD)}"
 
 
 def explained(verdict: Mapping[str, Any]) -> str:
@@ -44,13 +46,13 @@ def explained(verdict: Mapping[str, Any]) -> str:
     if rate.share is None or rate.low is None or rate.high is None:
         return "There is no summary to judge."
     said = (
-        f"{_BY[judge]}, {rate.events} of {rate.total} summaries {_WRONG[judge]}: {rate.share:.0%}, "
-        f"95 % interval {rate.low:.0%} to {rate.high:.0%}."
+        f"{rate.events} of {rate.total} summaries {_WRONG[judge]}: {percent(rate.share)}, "
+        f"95 % interval {percent(rate.low)} to {percent(rate.high)}."
     )
     if verdict["answer"] == "unclear":
         needed = verdict["summaries_needed"]
         enough = f"About {needed:,} notes would tell" if needed else "No number of notes would tell"
-        said += f" {THRESHOLD:.0%} lies inside. {enough}, if the share stayed as it is."
+        said += f" {percent(THRESHOLD)} lies inside. {enough}, if the share stayed as it is."
     if judge == SCREEN:
         said += " A screen is not the truth: it misses errors and flags some sound claims. Labels (step 4) decide."
     return said
@@ -68,8 +70,9 @@ def change_in_words(comparison: Mapping[str, Any]) -> list[str]:
     said = [f"{by}, {fixed} summaries were fixed and {broken} broken: {meaning} (exact McNemar, p = {p:.2g})."]
     answers = {name: found["answer"] for name, found in comparison["says_as_much"].items()}
     for answer, text in (
-        ("lost", "It says less than before: lost are {}. Fewer errors may only be fewer words."),
-        ("unclear", "Too few notes to tell whether it says as much: open are {}."),
+        ("lost", "It says less than before ({}): fewer errors may only be fewer words."),
+        ("unclear", "Too few notes to tell whether it says as much ({})."),
+        ("longer", "It says more than before ({}): look at the errors by claim too."),
     ):
         names = [_AS_MUCH[name] for name, given in answers.items() if given == answer]
         if names:
@@ -83,7 +86,7 @@ def signed(change: Change | None, scale: float = 1, digits: int = 2) -> str:
     """A change with its interval: -0.12 [-0.20 to -0.04]."""
     if change is None:
         return "no data"
-    said = f"{scale * change.difference:+.{digits}f}"
+    said = f"{scale * change.difference:+z.{digits}f}"
     if change.low is None or change.high is None:
         return said
-    return f"{said} [{scale * change.low:+.{digits}f} to {scale * change.high:+.{digits}f}]"
+    return f"{said} [{scale * change.low:+z.{digits}f} to {scale * change.high:+z.{digits}f}]"

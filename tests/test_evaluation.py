@@ -63,6 +63,7 @@ def test_the_results_open_with_the_four_agreed_columns(tiny_model, notes_csv, tm
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "evaluation_results.csv",
         "evaluation_statistics.json",
+        "evaluation_report.html",
         "evaluation_report.txt",
         "generated.journal.jsonl",
         "run.json",

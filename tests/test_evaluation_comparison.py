@@ -123,10 +123,11 @@ def test_a_model_that_says_less_does_not_win_by_it():
     assert answers == {"coverage": "lost", "rouge_l": "unclear", "median_length_ratio": "lost"}
     held = says_as_much(change._replace(low=-0.029), change._replace(low=-0.005, high=0.1), 1.15)
     assert {found["answer"] for found in held.values()} == {"held"}
+    assert says_as_much(None, None, 1.16)["median_length_ratio"]["answer"] == "longer"
     figures = {"fixed": 20, "broken": 1, "mcnemar_p": 1e-5, "says_as_much": says_as_much(change, change, 1.0)}
     said = change_in_words(figures)
     assert "fewer summaries are wrong" in said[0]
-    assert said[1].startswith("It says less than before: lost are important facts given, ROUGE-L.")
+    assert said[1].startswith("It says less than before (important facts given, ROUGE-L)")
 
 
 @pytest.mark.parametrize(("events", "answer"), [(2, "below"), (3, "unclear"), (12, "unclear"), (13, "above")])
@@ -136,7 +137,7 @@ def test_the_threshold_has_three_answers(events, answer):
     assert (verdict["judge"], verdict["answer"]) == ("screen", answer)
     if answer == "unclear":
         assert f"About {verdict['summaries_needed']:,} notes would tell" in explained(verdict)
-        assert headline(verdict).startswith("Not enough notes")
+        assert headline(verdict).startswith("By the screen, not enough notes")
     assert "A screen is not the truth" in explained(verdict)
 
 

@@ -87,7 +87,7 @@ class Parts(NamedTuple):
 
 
 class Change(NamedTuple):
-    """A figure ``before`` and ``after``, and the 95 % interval of the difference; None where it cannot be told."""
+    """A figure ``before`` and ``after``, and the 95 % interval of the difference; None for a single note."""
 
     before: float
     after: float
@@ -112,15 +112,13 @@ def paired_change(before: Parts, after: Parts, seed: int = 0) -> Change | None:
 
     def difference(*parts: np.ndarray, axis: int) -> np.ndarray:
         counts, totals, later_counts, later_totals = (part.sum(axis=axis) for part in parts)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return later_counts / later_totals - counts / totals
+        # A resample may hold nothing to count: then it counts nothing.
+        return later_counts / np.maximum(later_totals, 1) - counts / np.maximum(totals, 1)
 
     was, now = data[0].sum() / data[1].sum(), data[2].sum() / data[3].sum()
-    low = high = math.nan
-    if len(data[0]) > 1:
-        drawn = bootstrap(
-            data, difference, paired=True, vectorized=True, n_resamples=RESAMPLES, method="percentile", rng=seed
-        )
-        low, high = map(float, drawn.confidence_interval)
-    known = math.isfinite(low) and math.isfinite(high)  # not where a resample holds nothing to count
-    return Change(float(was), float(now), float(now - was), low if known else None, high if known else None)
+    if len(data[0]) == 1:
+        return Change(float(was), float(now), float(now - was), None, None)
+    drawn = bootstrap(
+        data, difference, paired=True, vectorized=True, n_resamples=RESAMPLES, method="percentile", rng=seed
+    )
+    return Change(float(was), float(now), float(now - was), *map(float, drawn.confidence_interval))
