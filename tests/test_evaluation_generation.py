@@ -201,13 +201,19 @@ def test_rows_that_are_no_notes_to_summarise_are_counted(notes_csv, evaluate):
     assert "rows left out: 1 without a note, 1 labelled hallucinated" in said
 
 
-@pytest.mark.parametrize("name", ["summary", "model_summary", None])
+@pytest.mark.parametrize("name", ["summary", "model_summary", "ward"])
 @pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "utf-16"])
-def test_both_spellings_of_the_summary_or_none_in_any_encoding(evaluate, tmp_path, name, encoding):
+def test_both_spellings_of_the_summary_or_none_in_any_encoding(tmp_path, name, encoding):
     path = tmp_path / "notes.csv"
-    text = f"clinical_note,{name or 'ward'}\nMother’s café visit: BP 120/80.,Naïve.\n"
-    path.write_bytes(text.encode(encoding))
+    path.write_bytes(f"clinical_note,{name}\nMother’s café visit: BP 120/80.,Naïve.\n".encode(encoding))
+    [example] = read_notes(path).examples
+    assert example.clinical_note == "Mother’s café visit: BP 120/80."
+    assert example.ground_truth == ("" if name == "ward" else "Naïve.")
+
+
+def test_a_note_without_ground_truth_is_scored_by_its_note_alone(evaluate, tmp_path):
+    path = tmp_path / "notes.csv"
+    path.write_text("clinical_note\nBP 120/80.\n", "utf-8")
     [row], _ = evaluate(notes=path)
-    assert row["clinical_note"] == "Mother’s café visit: BP 120/80."
-    assert row["ground_truth"] == ("Naïve." if name else "")
-    assert bool(row["rougeL"]) == bool(name)
+    assert (row["ground_truth"], row["rougeL"]) == ("", "")
+    assert row["flagged_claims"].isdecimal()
