@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils.cli import UserError
+from utils.pairs import MAKE_PAIRS, fault_of, read_pairs
 from utils.prompts import Prompt, encode_completion, encode_prompt, text_of
-from utils.records import read_jsonl, sample_by_note
 
 if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedTokenizerBase
 
-MAKE_PAIRS = "python generate_phase2_data.py"
+__all__ = ["MAKE_PAIRS", "EncodedPairs", "encode_pairs", "fault_of", "packed_lengths", "read_pairs"]
 
 
 @dataclass(frozen=True)
@@ -29,18 +28,6 @@ class EncodedPairs:
 
     def __len__(self) -> int:
         return len(self.dataset)
-
-
-def read_pairs(path: Path, limit: int | None, seed: int) -> list[dict[str, Any]]:
-    """Pairs of a JSONL file: prompt, chosen, rejected as plain strings or as TRL's conversational form.
-
-    At most ``limit`` of them, a seeded sample by note. Raises UserError naming file and line.
-    """
-    if not path.is_file():
-        raise UserError(f"no preference pairs at {path}; make them with: {MAKE_PAIRS}")
-    rows = read_jsonl(path, required=("prompt", "chosen", "rejected"), fault=fault_of)
-    notes = [str(row.get("note_id") or text_of(row["prompt"])) for row in rows]
-    return [rows[index] for index in sample_by_note(notes, limit, seed)]
 
 
 def encode_pairs(tokenizer: PreTrainedTokenizerBase, rows: Sequence[dict[str, Any]], max_length: int) -> EncodedPairs:
@@ -105,29 +92,3 @@ def packed_lengths(pairs: Dataset) -> list[int]:
 def _common_beginning(one: Sequence[int], other: Sequence[int]) -> int:
     pairs = enumerate(zip(one, other, strict=False))
     return next((index for index, (a, b) in pairs if a != b), min(len(one), len(other)))
-
-
-def fault_of(row: Mapping[str, Any]) -> str | None:
-    """What is wrong with the form of a pair; None when all three are text, or all three are messages.
-
-    Chosen and rejected are then one assistant message each: a repeated prompt in them would be learned as summary.
-    """
-    values = [row[key] for key in ("prompt", "chosen", "rejected")]
-    if all(isinstance(value, str) for value in values):
-        return None
-    for key in ("prompt", "chosen", "rejected"):
-        if not _are_messages(row[key]):
-            return f"'{key}' is not a list of messages with role and content, and the three are not all text"
-    for key in ("chosen", "rejected"):
-        if [message["role"] for message in row[key]] != ["assistant"]:
-            return f"'{key}' is not one single assistant message; what comes before it belongs to 'prompt'"
-    return None
-
-
-def _are_messages(value: Any) -> bool:
-    return (
-        isinstance(value, list)
-        and bool(value)
-        and all(isinstance(message, dict) for message in value)
-        and all(isinstance(message.get(part), str) for message in value for part in ("role", "content"))
-    )
