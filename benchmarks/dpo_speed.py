@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -34,6 +35,7 @@ from utils.cli import (
     positive_int,
     run_script,
 )
+from utils.cpu_speed import LARGE_PAGES
 from utils.files import make_output_dir, write_json
 from utils.records import write_jsonl
 
@@ -130,6 +132,8 @@ def compare(loss: str, pairs: Path, args: argparse.Namespace, folder: Path) -> d
 
 def run_arm(name: str, argv: Sequence[str], connection: Connection, folder: Path) -> None:
     """In a worker: one arm, with the options of step 2. Its first turn begins when the libraries are there."""
+    if name == "stock":
+        os.environ.pop(LARGE_PAGES, None)  # our script asks for them, and this benchmark is one of ours
     from benchmarks import dpo_arms
     from stage_b_dpo_training import build_parser as stage_b_parser
 

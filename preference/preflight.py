@@ -14,6 +14,7 @@ from preference.memory import GB, Memory, PairSize, Plan, left_out, longest_batc
 from preference.model_shape import ModelShape, adapter_of, shape_of
 from preference.shared_prefix import reason_not_to_share
 from utils.cli import UserError
+from utils.cpu_speed import has_large_pages
 from utils.distributed import process_count
 from utils.models import Checkpoint, choose_dtype, loading, read_config
 
@@ -87,6 +88,7 @@ class Preflight:
             quantization="4bit" if args.load_in_4bit else "8bit" if args.load_in_8bit else None,
             checkpointing=checkpoints_gradients(device),
             triton=device.type == "cuda" and _is_there("triton"),
+            large_pages=device.type == "cpu" and has_large_pages(),
         )
         asked = Choice(args.batch_size, args.gradient_accumulation_steps, args.max_length, args.load_in_4bit)
         return cls(shape, plan, reason_not_to_share(config, args.max_length) is None, sizes, asked)

@@ -10,6 +10,7 @@ import trl.trainer.utils
 from transformers import AutoModelForCausalLM
 from trl.kernels import chunked_logprob
 
+from utils import cpu_speed
 from utils.cpu_speed import reuse_freed_memory, score_in_small_tiles, score_labelled_tokens_only
 
 
@@ -81,3 +82,19 @@ def test_freed_memory_is_kept_where_the_c_library_can_and_nothing_is_called_else
     assert called == [(-3, 1 << 30), (-1, (1 << 31) - 1)]
     monkeypatch.setattr("ctypes.CDLL", lambda name: types.SimpleNamespace())  # musl has no mallopt
     reuse_freed_memory()
+
+
+def test_large_pages_are_asked_for_unless_the_user_said_otherwise(monkeypatch, tmp_path):
+    given = tmp_path / "enabled"
+    monkeypatch.setattr(cpu_speed, "_GIVEN", given)
+    monkeypatch.delenv(cpu_speed.LARGE_PAGES, raising=False)
+    assert not cpu_speed.has_large_pages()
+    cpu_speed.use_large_pages()
+    assert not cpu_speed.has_large_pages()  # no such file: not Linux
+    for said, has in (("always [madvise] never\n", True), ("always madvise [never]\n", False)):
+        given.write_text(said)
+        assert cpu_speed.has_large_pages() == has
+    given.write_text("[always] madvise never\n")
+    monkeypatch.setenv(cpu_speed.LARGE_PAGES, "0")
+    cpu_speed.use_large_pages()
+    assert not cpu_speed.has_large_pages()
