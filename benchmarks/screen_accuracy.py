@@ -5,10 +5,12 @@
 
 A CSV has clinical_note, summary (or model_summary) and human_label (or label): factual or hallucinated. With
 hallucination_type the figures are also given by type; with pair_id, the wrong and the right summaries of one pair are
-compared with each other. Without --labels: the shipped test rows, whose words the screen knows, and screen_edits.csv,
-where values, sides and denials were exchanged inside 25 short notes of other wording. Precision and recall are those
-of "at least one flagged claim". AUROC ranks by clinical.screen.risk, and stands beside the two floors that a check must
-beat: the summary's length, and word overlap, the number of its words that the note lacks.
+compared with each other. Without --labels: the shipped test rows, whose words the screen knows, and two files of edits,
+in which values, sides and denials were exchanged inside short notes of other wording (SCREEN.md tells more).
+
+Precision and recall are those of "at least one flagged claim". AUROC ranks by clinical.screen.risk, and stands beside
+the two floors that a check must beat: the summary's length, and word overlap, the number of its words that the note
+lacks.
 """
 
 from __future__ import annotations
@@ -37,7 +39,11 @@ from utils.cli import EXIT_OK, UserError, from_here_or_project, new_parser, run_
 from utils.files import write_json
 from utils.records import read_csv
 
-SHIPPED = ("phase1_data_medhal/sft/test_set_processed.csv", "benchmarks/screen_edits.csv")
+SHIPPED = (
+    "phase1_data_medhal/sft/test_set_processed.csv",
+    "benchmarks/screen_edits.csv",
+    "benchmarks/screen_edits_fresh.csv",
+)
 FACTUAL, HALLUCINATED = "factual", "hallucinated"
 SAME_LENGTH = (0.8, 1.25)  # words of one summary to words of another that it may be compared with
 SCREEN, FLAGS, LENGTH, OVERLAP = "screen", "flagged claims", "length alone", "word overlap"
