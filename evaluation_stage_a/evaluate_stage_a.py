@@ -43,6 +43,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     paths.add_argument("--max_examples", type=positive_int, default=50, help="a seeded sample of so many notes")
     paths.add_argument("--compare_with", type=Path, help="folder of an earlier evaluation, e.g. of Stage A")
+    paths.add_argument(
+        "--pairs", type=Path, help="pairs JSONL: how often is chosen likelier than rejected? of --max_examples"
+    )
     without_model = paths.add_mutually_exclusive_group()
     without_model.add_argument(
         "--score_only", action="store_true", help="score what an earlier run has generated; loads no model"
@@ -85,18 +88,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     from evaluation_stage_a.summaries import MadeElsewhere, OfCheckpoint, warnings
     from utils.distributed import is_main_process
     from utils.files import make_output_dir, write_json
+    from utils.pairs import read_pairs
     from utils.rates import EVALUATED_RUN, add_rate
     from utils.run_record import RunRecord
 
     if args.num_samples > 1 and not args.temperature:
         raise UserError("--num_samples needs a --temperature above 0, such as 0.8: greedy samples are all the same")
+    if args.pairs and (args.predictions or args.score_only):
+        raise UserError("--pairs needs the model, which --predictions and --score_only do not load; leave it out")
     source = MadeElsewhere(args) if args.predictions else OfCheckpoint(args)
     from evaluation_stage_a.comparison import RESULTS_CSV, compare, read_earlier, score_earlier
     from evaluation_stage_a.figures import as_json, summarise
 
     notes = [example.clinical_note for example in source.examples]
     earlier = read_earlier(args.compare_with, notes) if args.compare_with else None
-    record = RunRecord(args.output_dir, __file__, args, parser, source.inputs)
+    pairs = read_pairs(args.pairs, args.max_examples, args.seed) if args.pairs else []
+    inputs = {**source.inputs, "pairs": args.pairs} if args.pairs else source.inputs
+    record = RunRecord(args.output_dir, __file__, args, parser, inputs)
     make_output_dir(args.output_dir)
 
     # ------------------------------------------------------------------ generate
@@ -105,6 +113,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_OK
 
     # ------------------------------------------------------------------ score
+    from evaluation_stage_a import preferences
     from evaluation_stage_a.page import write_html
     from evaluation_stage_a.report import before_and_after, one_model
     from evaluation_stage_a.samples import (
@@ -128,6 +137,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         table = before_and_after(figures["comparison"])
     if args.num_samples > 1:
         figures["samples"] = sample_figures(scored)
+    if isinstance(source, OfCheckpoint) and pairs:
+        figures["preferences"] = preferences.measure(source.load(), source.checkpoint, pairs)
 
     # ------------------------------------------------------------------ write, show, say what comes next
     results_csv, samples_csv = args.output_dir / RESULTS_CSV, args.output_dir / SAMPLES_CSV
@@ -141,7 +152,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         write_frame(samples_csv, scored)
     write_json(statistics, as_json(figures))
     write_report(report, table)
-    write_html(page, about(args), figures, results, before)
+    write_html(page, about(args, figures), figures, results, before)
     record.finish({"summaries": len(scored), "reused": summaries.reused, EVALUATED_RUN: source.run})
     for kind, rate in automatic_rates(figures).items():
         add_rate(args.output_dir, step=3, kind=kind, rate=rate)
@@ -151,16 +162,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"✓ Results      {results_csv}")
     if args.num_samples > 1:
         print(f"  Samples      {samples_csv}: {in_words(figures['samples'])}")
+    if pairs:
+        print(f"  Preferences  {preferences.in_words(figures['preferences'])}")
     print(f"  Statistics   {statistics}")
     print(f"  Report       {page}, and as text {report}")
     print(f'Next: python manual_assessment_tool.py --results_csv "{results_csv}"')
     return EXIT_OK
 
 
-def about(args: argparse.Namespace) -> dict[str, str]:
+def about(args: argparse.Namespace, figures: Mapping[str, Any]) -> dict[str, str]:
     """What was evaluated, for the head of the report."""
+    from evaluation_stage_a.preferences import in_words
+
     lines = {"Summaries of": str(args.predictions or args.model_path), "Notes": str(args.test_data)}
-    return {**lines, "Before": str(args.compare_with)} if args.compare_with else lines
+    if args.compare_with:
+        lines["Before"] = str(args.compare_with)
+    if args.pairs:
+        lines["Pairs"] = f"{args.pairs}: {in_words(figures['preferences'])}"
+    return lines
 
 
 def automatic_rates(figures: Mapping[str, Any]) -> dict[str, Rate]:

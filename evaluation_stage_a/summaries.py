@@ -73,6 +73,7 @@ class OfCheckpoint:
         self.examples = draw(notes.examples, args.max_examples, args.seed)
         self.inputs, self.run = {"test_data": test_data, **self.checkpoint.folders}, run_behind(args.model_path)
         self.device = choose_device(args.device, several_processes=True)
+        self.quantization = "4bit" if args.load_in_4bit else "8bit" if args.load_in_8bit else None
 
     def summarise(self, hashes: Mapping[str, Mapping[str, str]]) -> Summaries:
         """What the journal holds, and, unless ``--score_only``, what it lacks: all of it, in all processes of a run.
@@ -91,8 +92,7 @@ class OfCheckpoint:
         seed = args.seed if args.temperature > 0 else 0  # greedy texts do not depend on it
         settings = GenerationSettings(args.max_new_tokens, args.temperature, seed)
         # What decides the low bits of a text beside prompt and settings: the weights, their precision, the padding.
-        quantization = "4bit" if args.load_in_4bit else "8bit" if args.load_in_8bit else None
-        precision = f"{choose_dtype(self.device)} on {self.device.type}, {quantization or 'all bits'}"
+        precision = f"{choose_dtype(self.device)} on {self.device.type}, {self.quantization or 'all bits'}"
         weights = [hashes[name]["sha256"] for name in self.checkpoint.folders] or self.checkpoint.base
         model_id = f"{weights}: {precision}, batch {args.batch_size}"
         journal = args.output_dir / JOURNAL
@@ -102,7 +102,7 @@ class OfCheckpoint:
         print(f"             {len(ids)} notes on {self.device}", flush=True)
         start = time.monotonic()
         drawn, reused = sample_all(
-            lambda: load(self.checkpoint, self.device, quantization),
+            self.load,
             tokenizer,
             ids,
             settings,
@@ -114,6 +114,10 @@ class OfCheckpoint:
         made = len(ids) * args.num_samples - reused
         print(f"             {made} generated in {time.monotonic() - start:.0f} s, {reused} reused", flush=True)
         return Summaries(self.examples, drawn, unread, reused)
+
+    def load(self) -> Any:
+        """The model, ready to generate or to score. Raises as ``load`` does."""
+        return load(self.checkpoint, self.device, self.quantization)
 
 
 def say_left_out(left_out: Mapping[str, int]) -> None:
