@@ -5,8 +5,8 @@
         --max_examples 50 --device cuda
 
 Leave --device out where there is no CUDA card. Writes evaluation_results.csv, evaluation_statistics.json and
-evaluation_report.txt; --compare_with sets the result beside an earlier one on the same notes. Cut off, the same command
-goes on. accelerate launch shares the notes out over processes, which write the texts of one.
+evaluation_report.html (.txt for the terminal); --compare_with sets the result beside an earlier one on the same notes.
+Cut off, the same command goes on. accelerate launch shares the notes out over processes, which write the texts of one.
 """
 
 from __future__ import annotations
@@ -116,18 +116,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     from evaluation_stage_a import preferences
     from evaluation_stage_a.page import write_html
     from evaluation_stage_a.report import before_and_after, one_model
-    from evaluation_stage_a.samples import (
-        SAMPLES_CSV,
-        first_samples,
-        in_words,
-        one_for_each_sample,
-        sample_figures,
-        with_unread,
-    )
-    from evaluation_stage_a.screening import score_all
+    from evaluation_stage_a.samples import SAMPLES_CSV, first_samples, in_words, sample_figures, score_samples
     from evaluation_stage_a.set_aside import PAGE, REPORT, STATISTICS, keep_apart
 
-    scored = with_unread(score_all(*one_for_each_sample(summaries)), summaries)
+    scored = score_samples(summaries)
     results = first_samples(scored)
     figures: dict[str, Any] = summarise(results)
     table = one_model(figures)

@@ -7,28 +7,26 @@ from typing import Any
 
 import pandas as pd
 
-from evaluation_stage_a.examples import Example
+from evaluation_stage_a.screening import score_all
 from evaluation_stage_a.summaries import Summaries
-from utils.generation import Generated
 from utils.statistics import wilson
 
 SAMPLES_CSV = "evaluation_samples.csv"
 
 
-def one_for_each_sample(summaries: Summaries) -> tuple[list[Example], list[Generated]]:
-    """Examples and summaries as they are scored, a note's samples behind each other, each with an id of its own."""
+def score_samples(summaries: Summaries) -> pd.DataFrame:
+    """The scores of all samples (see ``score_all``), a note's behind each other, each with an id of its own.
+
+    ``unread_characters`` tells how much at the end of its note the model has not read.
+    """
+    notes = list(zip(summaries.examples, summaries.drawn, summaries.unread_characters, strict=True))
     named = [
         replace(example, example_id=f"{example.example_id}#{number}") if number > 1 else example
-        for example, texts in zip(summaries.examples, summaries.drawn, strict=True)
+        for example, texts, _ in notes
         for number in range(1, len(texts) + 1)
     ]
-    return named, [text for texts in summaries.drawn for text in texts]
-
-
-def with_unread(scored: pd.DataFrame, summaries: Summaries) -> pd.DataFrame:
-    """The scores, with a column of how many characters at the end of each note the model has not read."""
-    unread = {e.clinical_note: count for e, count in zip(summaries.examples, summaries.unread_characters, strict=True)}
-    return scored.assign(unread_characters=scored["clinical_note"].map(unread))
+    scored = score_all(named, [text for _, texts, _ in notes for text in texts])
+    return scored.assign(unread_characters=[unread for _, texts, unread in notes for _ in texts])
 
 
 def first_samples(scored: pd.DataFrame) -> pd.DataFrame:
