@@ -53,8 +53,10 @@ def read_earlier(folder: Path, notes: Sequence[str]) -> dict[str, Generated]:
 
 
 def score_earlier(examples: Sequence[Example], earlier: Mapping[str, Generated]) -> pd.DataFrame:
-    """The results of the earlier texts; see ``score_all``."""
+    """The results of the earlier texts, see ``score_all``. Raises UserError where none is of these notes."""
     shared = [example for example in examples if example.clinical_note in earlier]
+    if not shared:
+        raise UserError("--compare_with: none of its summaries is of these notes; leave --score_only out to add some")
     return score_all(shared, [earlier[example.clinical_note] for example in shared])
 
 

@@ -16,7 +16,7 @@ from evaluation_stage_a.wording import copy_rate, repetition
 from utils.cli import UserError
 from utils.generation import Generated
 from utils.records import write_csv
-from utils.statistics import Change, wilson
+from utils.statistics import Change, Parts, paired_change, wilson
 
 NOTE = "A 60-year-old man with cough for 3 days. Denies fever. Takes lisinopril 10 mg daily."
 REFERENCE = "A 60-year-old man with cough."
@@ -100,6 +100,19 @@ def test_before_and_after_by_hand():
     json.dumps(as_json(comparison))
 
 
+def test_the_bootstrap_draws_whole_notes_on_both_sides():
+    was, is_now, ones, tens = [1, 1, 0, 1, 0, 1], [0, 1, 0, 0, 1, 0], [1] * 6, [10] * 6
+    by_note = paired_change(Parts(was, ones), Parts(is_now, ones))
+    by_claim = paired_change(Parts([10 * n for n in was], tens), Parts([10 * n for n in is_now], tens))
+    assert by_note == pytest.approx(by_claim)  # ten claims that stand and fall together tell no more than one
+    assert by_note.difference == pytest.approx(-2 / 6)
+    assert by_note.low < by_note.difference < by_note.high
+    same = paired_change(Parts(was, ones), Parts(was, ones))
+    assert (same.difference, same.low, same.high) == (0, 0, 0)  # paired: no change in any resample
+    assert paired_change(Parts([1], [1]), Parts([0], [1])) == Change(1, 0, -1, None, None)
+    assert paired_change(Parts(was, [0] * 6), Parts(is_now, ones)) is None
+
+
 def test_only_notes_in_common_are_compared():
     comparison = compare(scored(WRONG, WRONG, WRONG), scored(RIGHT, RIGHT))
     assert (comparison["notes_in_common"], comparison["before"]["summaries"], comparison["fixed"]) == (2, 2, 2)
@@ -115,6 +128,8 @@ def test_earlier_texts_are_scored_anew_whatever_scores_stand_beside_them(tmp_pat
     assert list(frame["flagged_claims"]) == [0]
     with pytest.raises(UserError, match="none of these notes"):
         read_earlier(tmp_path, ["another note"])
+    with pytest.raises(UserError, match="none of its summaries is of these notes"):
+        score_earlier(examples(1), earlier)
 
 
 def test_a_model_that_says_less_does_not_win_by_it():
