@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from clinical.screen.support import FLAGGED
+from evaluation_stage_a.examples import UNKNOWN
 from evaluation_stage_a.known_facts import summarise_known_facts
 from evaluation_stage_a.verdict import decide
 from evaluation_stage_a.wording import ROUGE
@@ -26,6 +27,7 @@ def summarise(results: pd.DataFrame) -> dict[str, Any]:
     verdicts = Counter((flag["type"], flag["verdict"]) for flag in flags)
     sentences, claims, wrong = (int(results[name].sum()) for name in ("sentences", "claims", "flagged_claims"))
     oracle = summarise_known_facts(results)
+    how = results["finish_reason"][results["finish_reason"] != UNKNOWN]
     figures = {
         "summaries": len(results),
         "screened_hallucination_rate": wilson(int(flagged.sum()), len(results)),
@@ -40,7 +42,7 @@ def summarise(results: pd.DataFrame) -> dict[str, Any]:
         "claims_per_summary": float(results["claims"].mean()),
         **_omissions(results.dropna(subset=["important"])),
         "finish_reasons": dict(Counter(results["finish_reason"]).most_common()),
-        "stopped_at_eos": wilson(int((results["finish_reason"] == "eos").sum()), len(results)),
+        "stopped_at_eos": wilson(int((how == "eos").sum()), len(how)),
         "empty_summaries": int((results["words"] == 0).sum()),
         "mean_words": float(results["words"].mean()),
         "median_words": float(results["words"].median()),
