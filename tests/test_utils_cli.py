@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from utils.cli import (
+    EXIT_OK,
     PROJECT_ROOT,
     RunError,
     UserError,
@@ -19,6 +20,7 @@ from utils.cli import (
     share,
     temperature,
 )
+from utils.cpu_speed import LARGE_PAGES
 
 
 @pytest.mark.parametrize(
@@ -81,3 +83,10 @@ def test_paths_of_readme_work_from_any_folder_and_a_file_here_comes_first(tmp_pa
     (tmp_path / "README.md").write_text("mine")
     assert from_here_or_project("README.md").read_text() == "mine"
     assert str(from_here_or_project("not/there")) == str(Path("not", "there"))
+
+
+def test_every_script_asks_for_large_pages(monkeypatch):
+    monkeypatch.delenv(LARGE_PAGES, raising=False)
+    with pytest.raises(SystemExit):
+        run_script(lambda argv: EXIT_OK)
+    assert os.environ[LARGE_PAGES] == "1"

@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from utils.cpu_speed import use_large_pages
 from utils.distributed import is_main_process, process_count, process_index, silence_unless_main
 from utils.hostile_text import visible
 
@@ -39,6 +40,7 @@ def run_script(main: Callable[[Sequence[str] | None], int]) -> None:
     """
     stay_private()
     quiet_libraries()
+    use_large_pages()
     silence_unless_main()
     for stream in (sys.stdout, sys.stderr):  # a Windows console or a pipe may not speak UTF-8
         if hasattr(stream, "reconfigure"):
