@@ -104,7 +104,7 @@ def page_values(
     comparison = figures.get("comparison")
     models = {"before": comparison["before"], "after": comparison["after"]} if comparison else {"only": figures}
     last = list(models.values())[-1]
-    exact = all("oracle" in figures_of for figures_of in models.values())
+    exact = all("oracle" in one for one in models.values())
     frames = {"before": before, "after": results} if before is not None else {"only": results}
     references = results["ground_truth"].map(lambda text: len(text.split()))
     words = {"reference": references[references > 0], **{when: frame["words"] for when, frame in frames.items()}}
@@ -115,15 +115,13 @@ def page_values(
         "models": models,
         "last": last,
         "exact": exact,
-        "verdict": last["verdict"],
         "tone": _TONE[last["verdict"]["answer"]],
         "headline": headline(last["verdict"]),
         "sentences": [explained(last["verdict"]), *(change_in_words(comparison) if comparison else [])],
         "comparison": comparison,
         "turned": comparison.get("oracle", comparison) if comparison else None,
         "changes": _changes(comparison) if comparison else [],
-        "rows": [(title, [cell(f[key]) for f in models.values()]) for key, title in ROWS]
-        + [(title, [cell(f["oracle"][key]) for f in models.values()]) for key, title in (ORACLE_ROWS if exact else ())],
+        "rows": _rows(models, exact),
         "charts": charts(models, {when: lengths for when, lengths in words.items() if len(lengths)}),
         "notes": notes,
         "outcomes": {kind: sum(note.outcome == kind for note in notes) for kind in _ORDER},
@@ -186,6 +184,14 @@ def _outcome(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _judged(row: Mapping[str, Any]) -> bool:
     return HALLUCINATED in row and not pd.isna(row[HALLUCINATED])
+
+
+def _rows(models: Mapping[str, Mapping[str, Any]], exact: bool) -> list[tuple[str, list[str]]]:
+    """All figures as text: a row for each, a cell for each model."""
+    rows = [(title, [cell(figures[key]) for figures in models.values()]) for key, title in ROWS]
+    if exact:
+        rows += [(title, [cell(figures["oracle"][key]) for figures in models.values()]) for key, title in ORACLE_ROWS]
+    return rows
 
 
 def _changes(comparison: Mapping[str, Any]) -> list[tuple[str, str, str]]:
