@@ -65,10 +65,10 @@ class OfCheckpoint:
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.args = args
-        self.checkpoint = find_checkpoint(args.model_path, "--model_path", "python stage_b_dpo_training.py")
         test_data = from_here_or_project(args.test_data)
-        print(f"Summaries    of notes of {test_data}, by {args.model_path}", flush=True)
         notes = read_notes(test_data)
+        self.checkpoint = find_checkpoint(args.model_path, "--model_path", "python stage_b_dpo_training.py")
+        print(f"Summaries    of notes of {test_data}, by {args.model_path}", flush=True)
         say_left_out(notes.left_out)
         self.examples = draw(notes.examples, args.max_examples, args.seed)
         self.inputs, self.run = {"test_data": test_data, **self.checkpoint.folders}, run_behind(args.model_path)
