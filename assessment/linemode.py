@@ -62,9 +62,9 @@ def run(sitting: Sitting, findings: Findings, stats: Callable[[], str], notices:
         elif command in ("comment", "search") and question in ("judge", "better"):
             _say(sitting.write_comment(argument) if command == "comment" else _found(sitting, argument))
         else:
-            told = sitting.respond(word)
-            _say(told or f"'{word}' is not a key here\n{_keys(sitting)}")
-            held = argument if told and sitting.question in DETAILS else ""  # all in one line: y 1 major 2
+            response = sitting.respond(word)
+            _say(response or f"'{word}' is not a key here\n{_keys(sitting)}")
+            held = argument if response and sitting.question in DETAILS else ""  # all in one line: y 1 major 2
 
 
 def _split(line: str) -> tuple[str, str]:
