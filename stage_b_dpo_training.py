@@ -31,8 +31,10 @@ from utils.models import DEVICES
 if TYPE_CHECKING:
     from preference.pairs import EncodedPairs
     from preference.policy import Policy
+    from preference.runs import RunFolder
     from preference.trainer import PairsTrainer
     from utils.models import Checkpoint
+    from utils.run_record import RunRecord
 
 # TRL's, by its names; "sft" is the anchor that is mixed with another.
 LOSSES = (
@@ -215,9 +217,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         else:
             save_final_model(trainer.model, tokenizer, checkpoint, run.final_model)
         draw_curves(trainer.state.log_history, run.path / CURVES)
-        counts = {"train_pairs": len(train), "val_pairs": len(val), "seconds": round(seconds, 1)}
-        left_out = {"train": train.left_out, "val": val.left_out}
-        record.finish({**figures, **counts, "left_out": left_out, "run": run.name})
+        complete_record(record, run, figures, {"train": train, "val": val}, seconds)
         del trainer, policy  # --merge needs their memory
         show_final_model(run, args.merge)
 
@@ -254,6 +254,15 @@ def print_plan(
         print(f"Warning      {warning}")
     if trainer.unshared:
         print(f"             each note is run twice, as stock TRL does, because {trainer.unshared}")
+
+
+def complete_record(
+    record: RunRecord, run: RunFolder, figures: Mapping[str, float], pairs: Mapping[str, EncodedPairs], seconds: float
+) -> None:
+    """Writes down that the run is over, and what came of it."""
+    counts = {f"{name}_pairs": len(encoded) for name, encoded in pairs.items()}
+    left_out = {name: encoded.left_out for name, encoded in pairs.items()}
+    record.finish({**figures, **counts, "seconds": round(seconds, 1), "left_out": left_out, "run": run.name})
 
 
 def run_name(args: argparse.Namespace, identity: str) -> str:

@@ -6,10 +6,8 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import TypeVar
 
-from accelerate.utils.memory import clear_device_cache
-
 from utils.cli import RunError
-from utils.out_of_memory import half, is_out_of_memory
+from utils.out_of_memory import half, run_with_less
 
 T = TypeVar("T")
 
@@ -36,16 +34,9 @@ class PairsAtOnce:
         """What ``attempt`` returns when it is told how many pairs to run at once. It is called again with fewer where
         memory runs out, and has to leave nothing behind then. Raises RunError where a single pair is too large.
         """
-        while True:
-            at_once = self.of(role, pairs, length)
-            try:
-                return attempt(at_once)
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
-                    raise
-            # Only here, where the error is gone, and with it the traceback that held the tensors of the attempt.
-            clear_device_cache(garbage_collection=True)
-            self._lower(role, at_once, length)
+        return run_with_less(
+            lambda: self.of(role, pairs, length), attempt, lambda failed: self._lower(role, failed, length)
+        )
 
     def _lower(self, role: str, failed: int, length: int) -> None:
         if failed == 1:

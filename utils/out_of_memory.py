@@ -28,6 +28,24 @@ def half(count: int) -> int:
     return (count + 1) // 2
 
 
+def run_with_less(at_once: Callable[[], int], attempt: Callable[[int], T], lower: Callable[[int], object]) -> T:
+    """What ``attempt`` returns when told how many to run at once.
+
+    Where memory runs out, ``lower`` is told with how many, and ``attempt``, which has to leave nothing behind then, is
+    called again with what ``at_once`` says now.
+    """
+    while True:
+        count = at_once()
+        try:
+            return attempt(count)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        # Only here, where the error is gone, and with it the traceback that held the tensors of the attempt.
+        clear_device_cache(garbage_collection=True)
+        lower(count)
+
+
 class AtOnce:
     """How many texts to run at once: at most ``most``, and half as many, from then on, where memory runs out.
 
@@ -42,16 +60,10 @@ class AtOnce:
 
         It is called again where memory runs out. Raises RunError where a single text is too large.
         """
-        while True:
-            at_once = min(count, self.most)
-            try:
-                return attempt(at_once)
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
-                    raise
-            # Only here, where the error is gone, and with it the traceback that held the tensors of the attempt.
-            clear_device_cache(garbage_collection=True)
-            if at_once == 1:
-                raise RunError("out of memory with a single text; quantize the weights with --load_in_4bit")
-            self.most = half(at_once)
-            self.say(f"out of memory with {at_once} texts at once; going on with {self.most}")
+        return run_with_less(lambda: min(count, self.most), attempt, self._lower)
+
+    def _lower(self, failed: int) -> None:
+        if failed == 1:
+            raise RunError("out of memory with a single text; quantize the weights with --load_in_4bit")
+        self.most = half(failed)
+        self.say(f"out of memory with {failed} texts at once; going on with {self.most}")
