@@ -15,6 +15,8 @@ REWARDS = ("rewards/chosen", "rewards/rejected", "rewards/margins")
 # Nats by which the mean log-prob of a chosen summary may fall below the reference's before it is said: a margin that
 # grows because both sides become unlikely teaches the model to write neither (displacement, arXiv 2410.08847).
 DISPLACED = 1.0
+# GradScaler begins at 2**16: after so many halvings it scales no more.
+OVERFLOWS = 16
 
 
 class ReferenceCheck(TrainerCallback):
@@ -36,13 +38,24 @@ class ReferenceCheck(TrainerCallback):
 
 
 class StopOnDivergence(TrainerCallback):
-    """Stop at the first loss or gradient that is no number; the last checkpoint is from before it."""
+    """Stop at the first loss or gradient that is no number; the last checkpoint is from before it.
+
+    ``scaled`` tells that losses are scaled for fp16: a gradient that overflows then is no news, because the scaler
+    leaves that update out and halves its scale. Only so many of them in a row that no scale is left stop the run.
+    """
+
+    def __init__(self, *, scaled: bool = False) -> None:
+        self.allowed = OVERFLOWS if scaled else 0
+        self.overflows = 0  # in a row
 
     def on_log(self, args: Any, state: TrainerState, control: Any, logs: Logs | None = None, **_: Any) -> None:
-        bad = {name: logs[name] for name in ("loss", "grad_norm", "eval_loss") if logs and name in logs}
-        if not all(math.isfinite(float(value)) for value in bad.values()):
+        seen = {name: float(logs[name]) for name in ("loss", "grad_norm", "eval_loss") if logs and name in logs}
+        if "grad_norm" in seen:
+            self.overflows = 0 if math.isfinite(seen["grad_norm"]) else self.overflows + 1
+        losses = (value for name, value in seen.items() if name != "grad_norm")
+        if self.overflows > self.allowed or not all(map(math.isfinite, losses)):
             raise RunError(
-                f"training diverged at step {state.global_step} ({bad}); no model was saved, the last checkpoint is "
+                f"training diverged at step {state.global_step} ({seen}); no model was saved, the last checkpoint is "
                 "from before. Try a lower --learning_rate"
             )
 

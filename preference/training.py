@@ -107,7 +107,7 @@ def build_trainer(
     for callback in (
         MetricsJournal(run.path / METRICS),
         ReferenceCheck(TOLERANCE["half" if rounded else "fp32"]),
-        StopOnDivergence(),
+        StopOnDivergence(scaled=flags["fp16"]),
         WarnOfDisplacement(args.beta, tqdm.write),
         WarnOfShortSummaries(tokenizer, val.dataset, args.batch_size, tqdm.write),
         KeepBest(args.early_stopping_patience, save_best),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 
 import pytest
@@ -14,7 +15,7 @@ from safetensors.torch import load_file
 
 import preference.training
 import stage_b_dpo_training
-from preference.callbacks import ReferenceCheck
+from preference.callbacks import OVERFLOWS, ReferenceCheck, StopOnDivergence
 from preference.expected_time import expected_seconds
 from preference.pairs import encode_pairs, fault_of, packed_lengths, read_pairs
 from preference.policy import build_policy
@@ -108,6 +109,27 @@ def test_the_base_as_reference_of_an_sft_adapter_is_caught(tiny_adapter, pairs, 
     with pytest.raises(RunError, match="policy and reference differ"):
         train(tiny_adapter, pairs, tmp_path / "out")
     assert not (tmp_path / "out" / "final_model").exists()
+
+
+def test_with_scaled_losses_a_gradient_may_overflow_but_not_for_ever_and_no_loss_may():
+    state = type("State", (), {"global_step": 3})()
+
+    def log(watch, loss=0.7, gradient=1.0):
+        watch.on_log(None, state, None, logs={"loss": loss, "grad_norm": gradient})
+
+    with pytest.raises(RunError, match=r"diverged at step 3 .*'grad_norm': inf"):
+        log(StopOnDivergence(), gradient=math.inf)
+    watch = StopOnDivergence(scaled=True)
+    for _ in range(2):
+        for _ in range(OVERFLOWS):
+            log(watch, gradient=math.inf)
+        log(watch)  # a scale that fits was found
+    for _ in range(OVERFLOWS):
+        log(watch, gradient=math.nan)
+    with pytest.raises(RunError, match="diverged"):
+        log(watch, gradient=math.nan)
+    with pytest.raises(RunError, match="'loss': nan"):
+        log(StopOnDivergence(scaled=True), loss=math.nan)
 
 
 def test_a_run_that_diverges_saves_nothing(tiny_adapter, pairs, tmp_path):
