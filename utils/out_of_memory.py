@@ -12,12 +12,17 @@ from utils.cli import RunError
 
 T = TypeVar("T")
 
+# What CUDA and cuBLAS say where it is not PyTorch's allocator that asks in vain; accelerate does not know these words.
+_OF_CUDA = ("CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether a device or the system had no memory left.
 
     A CPU says it by a RuntimeError, and only where the system refuses memory; Linux rather stops the process.
     """
+    if isinstance(error, RuntimeError) and any(words in str(error) for words in _OF_CUDA):
+        return True
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
         isinstance(error, Exception) and should_reduce_batch_size(error)
     )
