@@ -12,9 +12,8 @@ from itertools import pairwise
 
 from adversarial.operators.edits import Edit, takes_an
 from clinical.screen.support import has_unsupported, unsupported_claims
+from utils.records import MIN_SUMMARY_WORDS
 
-# A summary of fewer words (None., Noncontributory.) says too little to be made wrong in one place.
-MIN_WORDS = 5
 # The audit's bar is 0.9-1.1 of the length for 90 % of pairs; a word more or less is allowed in a short summary.
 LENGTH_RATIO = (0.9, 1.1)
 LENGTH_SLACK = 12  # characters: the longest single word that the operators put in or take out ("accompanied ")
@@ -27,8 +26,8 @@ _SMALL_START = re.compile(r"(?:^|[.!?] )[a-z]")
 
 def check_chosen(note: str, summary: str) -> str | None:
     """Refuse a chosen summary that says too little, or that the screen cannot square with its note."""
-    if len(summary.split()) < MIN_WORDS:
-        return f"summary of fewer than {MIN_WORDS} words"
+    if len(summary.split()) < MIN_SUMMARY_WORDS:
+        return f"summary of fewer than {MIN_SUMMARY_WORDS} words"
     flagged = unsupported_claims(note, summary) if has_unsupported(note, summary) else []
     return f"chosen summary: {flagged[0].verdict} {flagged[0].type}" if flagged else None
 

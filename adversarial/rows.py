@@ -15,13 +15,12 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
-from adversarial.checks import MIN_WORDS
 from adversarial.operators.donors import Donors, collect_donors
 from adversarial.pairs import LABELLED, Factual, Outcome, as_record, make_negatives, note_id
 from utils.cli import UserError
 from utils.processes import ordered_map
 from utils.prompts import completion_messages, prompt_messages
-from utils.records import stream_csv
+from utils.records import MIN_SUMMARY_WORDS, cell_text, stream_csv
 
 REQUIRED = ("id", "clinical_note", "model_summary", "label")
 FACTUAL, HALLUCINATED = "factual", "hallucinated"
@@ -30,7 +29,6 @@ FACTUAL, HALLUCINATED = "factual", "hallucinated"
 LENDING = 2000
 # A longer note is several records in one cell: far more than any model here reads, and slow without sentence ends.
 MAX_CHARACTERS = 20_000
-_MISSING = frozenset(("", "nan", "none", "null", "n/a", "<na>"))  # how tables of other tools write an empty cell
 _SHOW_BAR_AFTER = 3  # seconds; shorter work needs no progress bar
 _BATCH = 16  # rows handed to a process at once: a third of a second's work, so that all end together
 
@@ -220,10 +218,7 @@ class _Row(Factual):
 def _usable(path: Path, not_in: Collection[str]) -> Iterator[tuple[_Row, str, str | None]]:
     """Every row with its label, and the reason why it must be set aside, if there is one."""
     for cells in stream_csv(path, REQUIRED, optional=("hallucination_type",)):
-        identity, note, summary, label, type_ = (
-            "" if (text := cells[name].strip()).lower() in _MISSING else text
-            for name in (*REQUIRED, "hallucination_type")
-        )
+        identity, note, summary, label, type_ = (cell_text(cells[name]) for name in (*REQUIRED, "hallucination_type"))
         row = _Row(identity, note_id(note), note, summary, type_)
         yield row, label.lower(), _reason_to_set_aside(row, label.lower(), not_in)
 
@@ -233,8 +228,8 @@ def _reason_to_set_aside(row: _Row, label: str, not_in: Collection[str]) -> str 
         return f"label neither {FACTUAL} nor {HALLUCINATED}"
     if not row.note or not row.summary:
         return "empty note" if not row.note else "empty summary"
-    if len(row.summary.split()) < MIN_WORDS:
-        return f"summary of fewer than {MIN_WORDS} words"
+    if len(row.summary.split()) < MIN_SUMMARY_WORDS:
+        return f"summary of fewer than {MIN_SUMMARY_WORDS} words"
     if max(len(row.note), len(row.summary)) > MAX_CHARACTERS:
         return f"note or summary of more than {MAX_CHARACTERS:,} characters"
     return "note also among the training notes" if row.note_id in not_in else None

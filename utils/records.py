@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import csv
 import json
 import sys
@@ -23,25 +24,18 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     "generated_summary": ("predicted_summary",),
 }
 
+MIN_SUMMARY_WORDS = 5  # fewer (None., Noncontributory.) say too little to be made wrong in one place
+MISSING = frozenset(("", "nan", "none", "null", "n/a", "<na>"))  # how tables of other tools write an empty cell
+
 _BLOCK = 2**20  # bytes of a file looked at at once
 
 csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # the default refuses cells above 131,072 characters
 
 
-def read_text(path: Path) -> str:
-    """A text file as UTF-8, or as UTF-16 where a byte order mark says so. Raises UserError naming the bad line."""
-    if not path.is_file():
-        raise UserError(f"no such file: {path}")
-    data = path.read_bytes()
-    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    try:
-        return data.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise UserError(
-            f"{path}, line {line}: byte 0x{data[error.start]:02x} is not {encoding.removesuffix('-sig').upper()}; "
-            f"save the file as UTF-8 (from Windows: iconv -f CP1252 -t UTF-8)"
-        ) from error
+def cell_text(cell: str) -> str:
+    """A cell's text without the white space around it; empty where another tool wrote that there is none."""
+    text = cell.strip()
+    return "" if text.lower() in MISSING else text
 
 
 def read_csv(path: Path, required: Sequence[str], optional: Sequence[str] = ()) -> list[dict[str, str]]:
@@ -49,14 +43,22 @@ def read_csv(path: Path, required: Sequence[str], optional: Sequence[str] = ()) 
     return list(stream_csv(path, required, optional))
 
 
-def stream_csv(path: Path, required: Sequence[str], optional: Sequence[str] = ()) -> Iterator[dict[str, str]]:
+def stream_csv(
+    path: Path,
+    required: Sequence[str],
+    optional: Sequence[str] = (),
+    *,
+    encoding: str | None = None,
+    errors: str = "strict",
+) -> Iterator[dict[str, str]]:
     """Rows of a CSV as dicts of strings, one after the other, known other spellings renamed (see ``ALIASES``).
 
-    Columns in ``optional`` that the file lacks come back as empty strings; further columns are kept.
+    Columns in ``optional`` that the file lacks come back as empty strings; further columns are kept. ``encoding`` and
+    ``errors`` are those of ``open``; an encoding that is not given is looked for (see :func:`encoding_of`).
     Raises UserError for a missing file, an unknown encoding, a missing column (naming those found), a row with more
     cells than columns and a file without rows.
     """
-    with path.open(encoding=encoding_of(path), newline="") as file:
+    with path.open(encoding=encoding or encoding_of(path), errors=errors, newline="") as file:
         reader = csv.DictReader(file, restval="")
         try:
             found = [name.strip() for name in reader.fieldnames or []]
@@ -82,12 +84,13 @@ def stream_csv(path: Path, required: Sequence[str], optional: Sequence[str] = ()
         raise UserError(f"{path}: no rows, only the column names")
 
 
-def encoding_of(path: Path) -> str:
+def encoding_of(path: Path, *, strict: bool = True) -> str:
     """The encoding of a text file, for ``open``; the file is read once, in blocks.
 
     UTF-8, UTF-16 where a byte order mark or zero bytes tell, else Windows-1252, which spreadsheets on Windows write,
     where every byte above ASCII can be that: then this is said on standard error. Raises UserError, naming the line,
-    for a file that is missing, mixed or neither.
+    for a file that is missing, mixed or neither; where not ``strict``, the likeliest encoding of such a file is told
+    instead, and its first fault said.
     """
     if not path.is_file():
         raise UserError(f"no such file: {path}")
@@ -105,10 +108,11 @@ def encoding_of(path: Path) -> str:
     if encoding == "utf-8-sig" and not fault.certain and _first_fault(path, "cp1252") is None:
         print(f"note: {path} is not UTF-8 ({fault.where}); read as Windows-1252", file=sys.stderr)
         return "cp1252"
-    raise UserError(
-        f"{path}, {fault.where} is not {encoding.removesuffix('-sig').upper()}; "
-        f"save the file as UTF-8 (from Windows: iconv -f CP1252 -t UTF-8)"
-    )
+    found = f"{path}, {fault.where} is not {encoding.removesuffix('-sig').upper()}"
+    if strict:
+        raise UserError(f"{found}; save the file as UTF-8 (from Windows: iconv -f CP1252 -t UTF-8)")
+    print(f"note: {found}; the rest is read", file=sys.stderr)
+    return encoding if encoding != "utf-8-sig" or fault.certain else "cp1252"
 
 
 class _Fault(NamedTuple):
@@ -142,10 +146,17 @@ def _first_fault(path: Path, encoding: str) -> _Fault | None:
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     """Write rows as UTF-8 CSV, atomically. Keys that are not in ``columns`` are an error."""
+    with csv_writer(path, columns) as writer:
+        writer.writerows(rows)
+
+
+@contextlib.contextmanager
+def csv_writer(path: Path, columns: Sequence[str]) -> Iterator[csv.DictWriter[str]]:
+    """A writer of rows for :func:`write_csv`'s file, which is there once the block ends without an error."""
     with atomic_writer(path) as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        yield writer
 
 
 def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -163,23 +174,39 @@ def read_jsonl(
     ``fault`` says what is wrong with a row, None for nothing. Raises UserError naming file and line.
     """
     rows = []
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise UserError(f"{path}, line {number}: not JSON ({error})") from error
-        missing = [key for key in required if not isinstance(row, dict) or key not in row]
+    for number, row in stream_jsonl(path):
+        missing = [key for key in required if key not in row]
         if missing:
             raise UserError(f"{path}, line {number}: no '{missing[0]}'; each line needs {', '.join(required)}")
         wrong = fault(row)
         if wrong:
             raise UserError(f"{path}, line {number}: {wrong}")
         rows.append(row)
-    if not rows:
-        raise UserError(f"{path}: no rows")
     return rows
+
+
+def stream_jsonl(
+    path: Path, *, encoding: str | None = None, errors: str = "strict"
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The objects of a JSONL file, one after the other, each with its line; encodings as in :func:`stream_csv`.
+
+    Raises UserError for a missing file, an unknown encoding, a line that is no JSON object and a file without any.
+    """
+    empty = True
+    with path.open(encoding=encoding or encoding_of(path), errors=errors, newline="\n") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            empty = False
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise UserError(f"{path}, line {number}: not JSON ({error})") from error
+            if not isinstance(row, dict):
+                raise UserError(f"{path}, line {number}: not a JSON object but {line.strip()[:40]}")
+            yield number, row
+    if empty:
+        raise UserError(f"{path}: no rows")
 
 
 def sample_by_note(notes: Sequence[str], limit: int | None, seed: int) -> list[int]:

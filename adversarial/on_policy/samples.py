@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
-from adversarial.checks import MIN_WORDS
 from utils.generation import Generated
+from utils.records import MIN_SUMMARY_WORDS
 
 # A phrase of this many words comes once: of 1,500 shipped factual summaries 9 repeat one, of 340 by a model 41.
 _PHRASE = 6
@@ -26,8 +26,8 @@ def check_sample(sample: Generated) -> str | None:
         return "sample is empty"
     if sample.finish_reason != "eos":
         return "sample did not end by itself"
-    if len(text.split()) < MIN_WORDS:
-        return f"sample of fewer than {MIN_WORDS} words"
+    if len(text.split()) < MIN_SUMMARY_WORDS:
+        return f"sample of fewer than {MIN_SUMMARY_WORDS} words"
     if _FOREIGN.search(text):
         return "sample is garbled"
     if not text.endswith(_ENDS):
