@@ -19,6 +19,7 @@ import json
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -164,11 +165,12 @@ def write_pairs(
     from utils.processes import available_processors
 
     families = [family for family in FAMILIES if family in args.strategies or "all" in args.strategies]
+    aside = partial(tempfile.TemporaryFile, "w+", encoding="utf-8", newline="", dir=outputs["train"].parent)
     made = {}
     with contextlib.ExitStack() as all_or_none:
         files = {name: all_or_none.enter_context(atomic_writer(path)) for name, path in outputs.items()}
         for name, split in splits.items():
-            edited = all_or_none.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8")) if own else files[name]
+            edited = all_or_none.enter_context(aside()) if own else files[name]
             made[name] = make_pairs(
                 split,
                 edited,

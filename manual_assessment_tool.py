@@ -94,7 +94,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         "or label under a name of your own with --annotator NAME"
     )
     with locked(files.lock, busy):
-        files.journal.touch(mode=0o600)  # comments are clinical text
         finished = sit(job, args)
         state = load_state(files.journal)  # from the disk: what is reported is what was kept
         written, report = now(), job.report(state)

@@ -133,13 +133,13 @@ def append_journal(file: TextIO, *entries: dict[str, Any]) -> None:
 
 @contextlib.contextmanager
 def open_journal(path: Path) -> Iterator[TextIO]:
-    """Open a journal for appending; a last line torn by a kill is cut off first."""
-    if path.exists():
-        whole = path.read_bytes()
-        kept = whole[: whole.rfind(b"\n") + 1]
-        if len(kept) < len(whole):
-            with path.open("r+b") as torn:
-                torn.truncate(len(kept))
+    """Open a journal, readable by its owner only, for appending; a last line torn by a kill is cut off first."""
+    path.touch(mode=0o600)
+    whole = path.read_bytes()
+    kept = whole[: whole.rfind(b"\n") + 1]
+    if len(kept) < len(whole):
+        with path.open("r+b") as torn:
+            torn.truncate(len(kept))
     with path.open("a", encoding="utf-8", newline="") as file:
         yield file
 
