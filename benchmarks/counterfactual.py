@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from utils.models import Checkpoint
 
 CORPUS_SEED = 7  # of the shipped notes, phase1_data_medhal/write_notes.py's default
+NOTES = {"val": "validation_set_processed.csv", "test": "test_set_processed.csv"}
 KEPT = ("example_id", "kind", "about", "old", "new")  # of a change, in the output
 
 
@@ -43,7 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = new_parser(__doc__ or "")
     models = [f"models/{name}/final_model" for name in ("sft_specialist_fast_fp16", "dpo_hallucination_resistant")]
     parser.add_argument("--model_paths", nargs="+", default=models, help="the others are compared with the first")
-    parser.add_argument("--split", choices=("validation", "test"), default="test", help="where the notes are from")
+    parser.add_argument("--split", choices=tuple(NOTES), default="test", help="where the notes are from")
     parser.add_argument("--phase1_dir", default="phase1_data_medhal/sft", help="the shipped notes, with their facts")
     parser.add_argument("--notes", type=positive_int, default=120, help="a seeded sample to look for facts in")
     parser.add_argument("--changes", type=positive_int, default=240, help="at most so many, taking turns among kinds")
@@ -67,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from utils.files import make_output_dir, write_json
     from utils.models import choose_device, find_checkpoint
 
-    data = from_here_or_project(args.phase1_dir) / f"{args.split}_set_processed.csv"
+    data = from_here_or_project(args.phase1_dir) / NOTES[args.split]
     examples = read_examples(data, args.notes, args.seed)
     checkpoints = [
         find_checkpoint(path, "--model_paths", "python stage_b_dpo_training.py") for path in args.model_paths
