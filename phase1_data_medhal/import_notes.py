@@ -29,7 +29,7 @@ from phase1_data_medhal.importing.labels import (
     check_labels,
     label_table,
 )
-from phase1_data_medhal.importing.selection import CONTRADICTORY, SIDES, Shares, Survey, survey
+from phase1_data_medhal.importing.selection import SIDES, Shares, Survey, survey
 from phase1_data_medhal.importing.sources import Columns, Table, find_tables, read_rows
 from utils.cli import EXIT_OK, PROJECT_ROOT, UserError, new_parser, positive_int, run_script, share
 from utils.files import atomic_folder, make_output_dir
@@ -63,9 +63,9 @@ def build_parser() -> argparse.ArgumentParser:
     table.add_argument("--note_column", help="holds the note; with --input")
     table.add_argument("--summary_column", help="holds its summary; with --input")
     table.add_argument("--label_column", help="tells factual from hallucinated; without it every row is factual")
-    words = "words of --label_column for a summary"
-    table.add_argument("--factual_labels", nargs="+", default=FACTUAL_WORDS, help=f"{words} that its note supports")
-    table.add_argument("--hallucinated_labels", nargs="+", default=HALLUCINATED_WORDS, help=f"{words} with an error")
+    for name, words in (("factual", FACTUAL_WORDS), ("hallucinated", HALLUCINATED_WORDS)):
+        meaning = f"words of --label_column that mean {name} (default: {' '.join(words)})"
+        table.add_argument(f"--{name}_labels", nargs="+", metavar="WORD", help=meaning)
     table.add_argument("--include_mednli", action="store_true", help="keep MedHal's rows that come from MedNLI")
     split = parser.add_argument_group("the split")
     split.add_argument("--validation_share", type=share, default=0.1, help="share of the notes for validation")
@@ -81,7 +81,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = build_parser()
     args = parser.parse_args(argv)
     columns = choose_columns(args)
-    meanings = label_table(args.factual_labels, args.hallucinated_labels) if columns.label else None
+    words = (args.factual_labels or FACTUAL_WORDS, args.hallucinated_labels or HALLUCINATED_WORDS)
+    meanings = label_table(*words) if columns.label else None
     if args.validation_share + args.test_share >= 1:
         raise UserError("--validation_share and --test_share leave nothing for training; together they must be below 1")
     check_output_dir(args.output_dir)
@@ -225,8 +226,6 @@ def report(
     print("\n".join(f"  {count:>7,}  {reason}" for reason, count in listed) or "        none")
     if any(reason.endswith(MEDNLI) for reason in reasons):
         print(WHY_NO_MEDNLI)
-    if CONTRADICTORY in reasons:
-        print("Where labels contradict each other, both rows are set aside.")
     print(f"\n✓ Notes      {args.output_dir}: {', '.join(map(file_of, SIDES))}")
     print_next(args.output_dir)
 
