@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, Any
 
 from tqdm import tqdm
 
@@ -151,8 +151,8 @@ def read_split(path: Path, *, ratio: float, seed: int, not_in: Collection[str] =
 
 def make_pairs(
     split: Split,
-    pairs: TextIO,
-    rejects: TextIO | None,
+    pairs: IO[str],
+    rejects: IO[str] | None,
     *,
     seed: int,
     wanted: int,
@@ -186,7 +186,7 @@ def make_pairs(
     return made
 
 
-def _write_row(outcome: Outcome, made: Made, seen: set[tuple[str, str]], pairs: TextIO, wanted: int) -> None:
+def _write_row(outcome: Outcome, made: Made, seen: set[tuple[str, str]], pairs: IO[str], wanted: int) -> None:
     """Write the pairs of one row and count them; those that another row of the same note made are refused."""
     row = outcome.row
     shared_note = (row.note_id, note_id(row.summary)) in seen

@@ -100,7 +100,7 @@ def draw_pairs(args: argparse.Namespace, folder: Path) -> Path:
     if args.train_data_path == PAIRS and not path.is_file():
         print(f"Pairs        no {PAIRS}: making them anew, which takes a minute", flush=True)
         script = [sys.executable, str(PROJECT_ROOT / "generate_phase2_data.py"), "--phase2_dir", str(folder / "made")]
-        made = subprocess.run(script, capture_output=True, text=True, check=False)
+        made = subprocess.run(script, capture_output=True, encoding="utf-8", errors="replace", check=False)
         if made.returncode:
             raise RunError(f"generate_phase2_data.py failed:\n{made.stdout}{made.stderr}")
         path = folder / "made" / path.name

@@ -80,7 +80,7 @@ def measure(folder: Path, processes: int) -> dict[str, Any]:
     command = [sys.executable, str(PROJECT_ROOT / "generate_phase2_data.py"), "--phase1_dir", str(folder)]
     command += ["--phase2_dir", str(folder / "out"), "--num_proc", str(processes)]
     begin, peak = time.perf_counter(), 0
-    with (folder / "screen.txt").open("w+", encoding="utf-8") as screen:
+    with (folder / "screen.txt").open("w+", encoding="utf-8", newline="") as screen:
         script = subprocess.Popen(command, stdout=screen, stderr=subprocess.STDOUT)
         while True:
             peak = max(peak, memory_of(script.pid))

@@ -172,9 +172,9 @@ def sha256_path(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     digest = hashlib.sha256()
-    for member in sorted(p for p in path.rglob("*") if p.is_file()):
-        name = member.relative_to(path)
+    files = (p.relative_to(path) for p in path.rglob("*") if p.is_file())
+    for name in sorted(files, key=lambda name: name.parts):  # Windows would sort paths without regard to case
         if any(part.startswith((".", "__pycache__")) for part in name.parts) or name.name in NOT_HASHED:
             continue
-        digest.update(f"{name.as_posix()}\0{sha256_path(member)}\n".encode())
+        digest.update(f"{name.as_posix()}\0{sha256_path(path / name)}\n".encode())
     return digest.hexdigest()

@@ -126,7 +126,7 @@ def _versions() -> dict[str, str]:
 def _git_commit() -> str | None:
     try:
         found = subprocess.run(
-            ["git", "-C", str(PROJECT_ROOT), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+            ["git", "-C", str(PROJECT_ROOT), "rev-parse", "HEAD"], capture_output=True, encoding="utf-8", check=False
         )
     except OSError:
         return None
