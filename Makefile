@@ -1,5 +1,6 @@
 # make demo   steps 1 to 3 on a small part of the shipped notes, from nothing to a before/after table
 # make test   all tests          make lint   style and types
+# make outcome   does Stage B make the rate fall? three arms on test notes, at most two hours on 2 CPU cores
 # Each creates .venv when it is missing. For Windows, README has the steps as PowerShell commands.
 
 PYTHON ?= python3
@@ -13,7 +14,7 @@ DEMO_LEARNING_RATE := 2e-5
 DEMO_NOTES := 20
 STAGE_A := models/sft_specialist_fast_fp16/final_model
 
-.PHONY: demo test lint
+.PHONY: demo outcome test lint
 .DELETE_ON_ERROR:
 
 demo: .venv/.runtime
@@ -38,6 +39,13 @@ demo: .venv/.runtime
 	@echo "== Demo done. $(DEMO_TRAIN_PAIRS) pairs at learning rate $(DEMO_LEARNING_RATE) are too few to prove an effect:"
 	@echo "== README's steps use all pairs. Files: $(DEMO)/. Step 4, label the summaries yourself:"
 	@echo "$(PY) manual_assessment_tool.py --results_csv $(DEMO)/evaluation_stage_b/evaluation_results.csv"
+
+# What here is not a default of steps 1 and 2 was chosen on validation notes (benchmarks/LOG.md).
+outcome: .venv/.runtime
+	@$(PY) models/fetch_base_model.py
+	@$(PY) benchmarks/outcome.py --split test --notes 300 --changes 240 --hours 2 \
+		--on_policy_share 0.5 --rounds 1 --num_epochs 2 --learning_rate 2e-5 --beta 0.1 \
+		--loss_type sigmoid sft --loss_weights 1 0.2
 
 test: .venv/.dev
 	$(PY) -m pytest

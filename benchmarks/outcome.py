@@ -1,0 +1,189 @@
+"""Does Stage B make the hallucination rate fall, and is it DPO that does it? Three arms on the same notes.
+
+    python benchmarks/outcome.py --split test --notes 300
+
+Runs README's own steps: pairs, Stage B, a control arm (SFT continued from Stage A on the chosen summaries of the same
+pairs: same order, steps and learning rate), then step 3 for all three, judged by the notes' known facts. Cut off, the
+same command goes on. --split val does the same on validation notes, to choose settings with. Writes OUTCOME.md,
+outcome.json and outcome.png, and a row in LOG.md; on the test notes also README's table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import generate_phase2_data
+import stage_b_dpo_training
+from benchmarks.measured_on import PACKAGES, measured_on
+from benchmarks.outcome_plan import (
+    NOTES,
+    OF_LOSS,
+    OF_PAIRS,
+    OF_TRAINING,
+    PAIRS,
+    SEED,
+    TRAIN,
+    Plan,
+    check_options,
+    content,
+    pairs_that_fit,
+)
+from benchmarks.outcome_steps import Step, run_steps, seconds_if_done
+from utils.cli import EXIT_OK, UserError, from_here_or_project, new_parser, positive_float, positive_int, run_script
+
+if TYPE_CHECKING:
+    from benchmarks.outcome_figures import Results
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The options; those of pairs and training are taken over from their own scripts, with defaults and help."""
+    parser = new_parser(__doc__ or "")
+    what = parser.add_argument_group("what is measured")
+    what.add_argument("--split", choices=tuple(NOTES), default="val", help="test only with what val has chosen")
+    what.add_argument("--notes", type=positive_int, default=100, help="a seeded sample, the same for all arms")
+    what.add_argument("--changes", type=positive_int, default=240, help="of one fact each, for the counterfactuals")
+    what.add_argument(
+        "--leave_out", nargs="+", choices=("control", "counterfactual"), default=[], help="for a quick look"
+    )
+    what.add_argument("--train_pairs", type=positive_int, help="in each round; else as many as fit into --hours")
+    what.add_argument("--hours", type=positive_float, default=2.0, help="what all steps may take on 2 CPU cores")
+    what.add_argument(
+        "--rounds", type=positive_int, default=1, help="of pairs and training; the second's are of Stage B's own errors"
+    )
+    paths = parser.add_argument_group("what goes in and out")
+    paths.add_argument("--sft_model_path", default="models/sft_specialist_fast_fp16/final_model", help="Stage A")
+    paths.add_argument("--phase1_dir", default="phase1_data_medhal/sft", help="notes whose facts are known")
+    paths.add_argument("--work_dir", type=Path, default=Path("outputs/outcome"), help="gets what the steps make")
+    paths.add_argument("--output_dir", type=Path, help="gets the report: benchmarks, or for val a folder in --work_dir")
+    paths.add_argument("--log", default="benchmarks/LOG.md", help="gets a row for this run")
+    paths.add_argument("--readme", default="README.md", help="whose results are renewed with --split test")
+    take_over(parser, generate_phase2_data.build_parser(), f"pairs, see {PAIRS}", OF_PAIRS)
+    take_over(parser, stage_b_dpo_training.build_parser(), f"training, see {TRAIN}", (*OF_TRAINING, *OF_LOSS))
+    return parser
+
+
+def take_over(
+    parser: argparse.ArgumentParser, other: argparse.ArgumentParser, title: str, names: Iterable[str]
+) -> None:
+    """Give a parser options of another one, as they are there."""
+    group = parser.add_argument_group(title)
+    for name in names:
+        group._add_action(other._option_string_actions[f"--{name}"])
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Plan, run the steps, measure, write; returns the exit code."""
+    parser = build_parser()
+    args = parser.parse_args(argv)
+
+    # ------------------------------------------------------------------ check the input before hours of work
+    from benchmarks.stage_a_rate import known_examples
+    from utils.files import locked, make_output_dir
+
+    log, readme = from_here_or_project(args.log), from_here_or_project(args.readme)
+    for path in (log, *([readme] if args.split == "test" else [])):
+        if not path.is_file():
+            raise UserError(f"no such file: {path}; name one that is there with --log or --readme")
+    known_examples(from_here_or_project(args.phase1_dir) / NOTES[args.split], args.notes, SEED)
+    reads = content(args)
+    pairs = args.train_pairs or pairs_that_fit(args, reads)
+    steps = Plan(args, pairs, reads).steps()
+    check_options(steps)
+    print_plan(args, pairs, steps)
+    make_output_dir(args.work_dir)
+
+    # ------------------------------------------------------------------ run the steps
+    with locked(args.work_dir / ".lock", f"another run is at work in {args.work_dir}; wait for it, or stop it first"):
+        for step in steps:
+            if step.words[0] == PAIRS:
+                share_samples(step.folder)
+        seconds = run_steps(steps)
+
+    # ------------------------------------------------------------------ measure, write, log
+    from benchmarks import outcome_plot, outcome_report
+    from benchmarks.outcome_figures import bars, measure
+    from utils.files import atomic_writer, write_json
+
+    run = outcome_report.run_id(steps)
+    output_dir = args.output_dir or (Path("benchmarks") if args.split == "test" else args.work_dir / f"report-{run}")
+    make_output_dir(output_dir)
+    record: dict[str, Any] = {
+        **measured_on("outcome.py", argv, packages=PACKAGES),
+        "run": run,
+        "split": args.split,
+        "notes": args.notes,
+        "train_pairs": pairs,
+        "unusual": unusual(args, parser),
+        "steps": [{"name": s.name, "command": s.command, "seconds": seconds[s.name]} for s in steps],
+        **measure(results(steps), SEED),
+    }
+    record["bars"] = [bar._asdict() for bar in bars(record)]
+    write_json(output_dir / "outcome.json", record)
+    with atomic_writer(output_dir / "OUTCOME.md") as file:
+        file.write(outcome_report.report(record))
+    outcome_plot.draw(record, output_dir / "outcome.png")
+    outcome_report.add_to_log(log, record)
+    if args.split == "test":
+        outcome_report.renew_readme(readme, record)
+    print(outcome_report.headline(record))
+    for bar in record["bars"]:
+        print(f"{'✓' if bar['met'] else '✗'} {bar['what']}: {bar['found']} ({bar['bar']})")
+    print(f"✓ {output_dir / 'OUTCOME.md'}, outcome.json and outcome.png beside it; a row in {log}")
+    return EXIT_OK
+
+
+def print_plan(args: argparse.Namespace, pairs: int, steps: Sequence[Step]) -> None:
+    """What will be done, and how long it should take."""
+    expected = [step.expected for step in steps]
+    left = [step.expected for step in steps if seconds_if_done(step) is None]
+    print(f"Outcome      {args.notes} {args.split} notes, {pairs} pairs a round, {args.num_epochs:g} epochs")
+    print(f"Steps        {len(steps)}, {len(steps) - len(left)} of them done; about {sum(left) / 3600:.1f} hours left")
+    if sum(expected) > args.hours * 3600:
+        print(
+            f"Warning      all of them take about {sum(expected) / 3600:.1f} hours on 2 CPU cores, not {args.hours:g}"
+        )
+    sys.stdout.flush()
+
+
+def share_samples(folder: Path) -> None:
+    """Begin a step of pairs with the summaries that other such steps have sampled: the script takes what it can use."""
+    from utils.files import make_output_dir, read_journal
+    from utils.records import write_jsonl
+
+    for name in ("train_samples.jsonl", "val_samples.jsonl"):
+        journals = sorted(folder.parent.glob(f"pairs*/{name}"))
+        found = {json.dumps(entry, sort_keys=True): entry for path in journals for entry in read_journal(path)}
+        if found and not (folder / name).exists():
+            write_jsonl(make_output_dir(folder) / name, found.values())
+
+
+def results(steps: Sequence[Step]) -> Results:
+    """What the steps have left behind."""
+    from benchmarks.outcome_figures import Results
+    from utils.run_record import read_record
+
+    def records(script: str) -> dict[str, Any]:
+        return {step.name: read_record(step.folder)["results"] for step in steps if step.words[0] == script}
+
+    folders = {step.name: step.folder for step in steps}
+    arms = {name.removeprefix("evaluate_"): folder for name, folder in folders.items() if name.startswith("evaluate_")}
+    counted = folders.get("counterfactual")
+    counterfactual = json.loads((counted / "counterfactual.json").read_text("utf-8")) if counted else None
+    return Results(arms, records(PAIRS), records(TRAIN), counterfactual)
+
+
+def unusual(args: argparse.Namespace, parser: argparse.ArgumentParser) -> dict[str, Any]:
+    """Of the settings that decide the outcome those that are not the scripts' own defaults."""
+    names = ("rounds", *OF_PAIRS, *OF_TRAINING, *OF_LOSS)
+    return {name: getattr(args, name) for name in names if getattr(args, name) != parser.get_default(name)}
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,191 @@
+"""The steps of an outcome: README's own scripts, what each makes, how long it should take, how many pairs fit."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+from benchmarks.outcome_steps import Step, make_step
+from utils.cli import UserError, from_here_or_project
+
+PAIRS, TRAIN = "generate_phase2_data.py", "stage_b_dpo_training.py"
+EVALUATE, COUNTERFACTUAL = "evaluation_stage_a/evaluate_stage_a.py", "benchmarks/counterfactual.py"
+TRAIN_NOTES = "train_set_processed.csv"
+NOTES = {"val": "validation_set_processed.csv", "test": "test_set_processed.csv"}
+# Options of steps 1 and 2 that decide the outcome.
+OF_PAIRS = ("on_policy_share", "samples_per_note", "temperature", "negatives_per_note", "strategies")
+OF_LOSS = ("loss_type", "loss_weights")
+OF_TRAINING = ("learning_rate", "num_epochs", "beta", "batch_size", "gradient_accumulation_steps", "force")
+# The control arm's loss, one of TRL's: the mean cross entropy of the chosen summaries' tokens, as SFT has it.
+SFT = "sft"
+
+# Seconds on 2 CPU cores, 2026-11-22: of one sampled summary, of a pair in an epoch and in the reference pass, of a
+# summary in step 3, and of what a step does before and after.
+SAMPLE, PAIR, REFERENCE, SUMMARY, AROUND = 1.7, 1.0, 0.9, 1.2, 30.0
+OWN_PAIRS_A_SAMPLE = 1.3 / 4  # 83 pairs from four samples of each of 62 notes
+VAL_PAIRS = 40  # for the validation loss, which decides nothing here
+LEAST_PAIRS = 100  # fewer would show nothing
+CHANGES_A_NOTE = 2  # facts changed, each alone; more of one note tell less
+SEED = 42
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The steps for given options and a number of training pairs in each round.
+
+    ``reads`` tells this Stage A and these notes from others.
+    """
+
+    args: argparse.Namespace
+    pairs: int
+    reads: str
+
+    def steps(self) -> list[Step]:
+        """All steps in their order. Stage B trains before the control arm, which reads its reference from disk."""
+        stage_a = self.args.sft_model_path
+        trained = [arm for arm in ("stage_b", "control") if arm not in self.args.leave_out]
+        models = dict.fromkeys(("stage_a", *trained), stage_a)
+        steps = []
+        for number in range(1, self.args.rounds + 1):
+            made = self.pairs_from(models["stage_b"], number)
+            arms = {arm: self.training(arm, models[arm], made.folder, number) for arm in trained}
+            models |= {arm: str(step.folder / "final_model") for arm, step in arms.items()}
+            steps += [made, *arms.values()]
+        before = self.evaluation("stage_a", stage_a)
+        steps += [before, *(self.evaluation(arm, models[arm], before.folder) for arm in reversed(trained))]
+        if "counterfactual" not in self.args.leave_out:
+            steps.append(self.counterfactual(stage_a, models["stage_b"]))
+        return steps
+
+    def pairs_from(self, model: str, number: int) -> Step:
+        """Step 1 with a model's own summaries, of other notes in each round."""
+        args, notes = self.args, self.notes_used()
+        train, val = self._count(TRAIN_NOTES), self._count(NOTES["val"])
+        options = {
+            "phase1_dir": args.phase1_dir,
+            "on_policy": True,
+            "sft_model_path": model,
+            "adversarial_ratio": max(notes, 1) / train,
+            **self._given(OF_PAIRS),
+            "seed": SEED + number - 1,
+        }
+        makes = f"pairs from {notes:.0f} of the training notes"
+        seconds = notes * (1 + val / train) * args.samples_per_note * SAMPLE
+        return self._step(_name("pairs", number), makes, PAIRS, options, seconds, into=("--phase2_dir", "{folder}"))
+
+    def training(self, arm: str, model: str, pairs: Path, number: int) -> Step:
+        """Step 2, with the losses that were asked for or, for the control arm, with SFT's."""
+        args = self.args
+        options = {
+            "sft_model_path": model,
+            "train_data_path": pairs / "train_dpo.jsonl",
+            "val_data_path": pairs / "val_dpo.jsonl",
+            "max_train_pairs": max(self.pairs, 1),
+            "max_val_pairs": VAL_PAIRS,
+            "reference_dir": args.work_dir / "reference_log_probs",
+            **self._given(OF_TRAINING),
+            **({"loss_type": SFT} if arm == "control" else self._given(OF_LOSS)),
+        }
+        known = arm == "control" and number == 1  # the reference is Stage A for both
+        makes = f"{'SFT' if arm == 'control' else 'DPO'} on {self.pairs} pairs, {args.num_epochs:g} epochs"
+        seconds = self.pairs * (args.num_epochs * PAIR + (0 if known else REFERENCE))
+        return self._step(_name(arm, number), makes, TRAIN, options, seconds)
+
+    def evaluation(self, arm: str, model: str, before: Path | None = None) -> Step:
+        """Step 3, beside Stage A's where there is one."""
+        args = self.args
+        data = f"{args.phase1_dir}/{NOTES[args.split]}"
+        options = {"model_path": model, "test_data": data, "max_examples": args.notes, "compare_with": before}
+        makes = f"{args.notes} {args.split} notes summarised and judged"
+        return self._step(f"evaluate_{arm}", makes, EVALUATE, options, args.notes * SUMMARY)
+
+    def counterfactual(self, stage_a: str, stage_b: str) -> Step:
+        """Whether summaries follow a note in which one fact was changed, of Stage A and of Stage B."""
+        args = self.args
+        notes = -(-args.changes // CHANGES_A_NOTE)
+        options = {
+            "model_paths": [stage_a, stage_b],
+            "phase1_dir": args.phase1_dir,
+            "split": args.split,
+            "notes": notes,
+            "changes": args.changes,
+            "work_dir": args.work_dir / "counterfactual",
+        }
+        makes, seconds = f"{args.changes} facts of {notes} notes changed", 2 * (notes + args.changes) * SUMMARY
+        into = ("--output", "{folder}/counterfactual.json")
+        return self._step("counterfactual", makes, COUNTERFACTUAL, options, seconds, into=into)
+
+    def notes_used(self) -> float:
+        """How many training notes give the pairs, all at most.
+
+        A note gives ``--negatives_per_note`` edited pairs; ``--on_policy_share`` of them make room for the model's own.
+        """
+        args = self.args
+        room = args.on_policy_share * args.negatives_per_note
+        a_note = args.negatives_per_note - room + min(room, OWN_PAIRS_A_SAMPLE * args.samples_per_note)
+        return min(self.pairs / a_note, self._count(TRAIN_NOTES))
+
+    def _count(self, name: str) -> int:
+        return _notes_in(from_here_or_project(self.args.phase1_dir) / name)
+
+    def _given(self, names: Iterable[str]) -> dict[str, Any]:
+        return {name: getattr(self.args, name) for name in names}
+
+    def _step(
+        self, name: str, makes: str, script: str, options: dict[str, Any], seconds: float, **more: tuple[str, ...]
+    ) -> Step:
+        build = partial(make_step, self.args.work_dir, name, makes, script, options, **more)  # type: ignore[arg-type]
+        return build(reads=self.reads, expected=AROUND + seconds)
+
+
+@cache
+def _notes_in(path: Path) -> int:
+    from evaluation_stage_a.examples import read_notes
+
+    return len(read_notes(path).examples)
+
+
+def _name(step: str, number: int) -> str:
+    return step if number == 1 else f"{step}_{number}"
+
+
+def pairs_that_fit(args: argparse.Namespace, reads: str) -> int:
+    """With how many pairs in a round the whole takes ``--hours``, by what steps should take, linear in their number.
+
+    Raises UserError where too few fit.
+    """
+    none, some = (sum(step.expected for step in Plan(args, pairs, reads).steps()) for pairs in (0, LEAST_PAIRS))
+    fit = int(LEAST_PAIRS * (args.hours * 3600 - none) / (some - none))
+    if fit < LEAST_PAIRS:
+        raise UserError(
+            f"--hours {args.hours:g}: {max(fit, 0)} pairs fit beside {none / 60:.0f} minutes of evaluation, at least "
+            f"{LEAST_PAIRS} are needed; give more hours, fewer --notes, or name --train_pairs"
+        )
+    return fit
+
+
+def check_options(steps: Iterable[Step]) -> None:
+    """Have each script read its options, and Stage B refuse what it would refuse, before the first one runs."""
+    from preference.guards import check_options as check_training
+
+    for step in steps:
+        script = importlib.import_module(step.words[0].removesuffix(".py").replace("/", "."))
+        options = script.build_parser().parse_args(step.words[1:])
+        if step.words[0] == TRAIN:
+            check_training(options)
+
+
+def content(args: argparse.Namespace) -> str:
+    """What tells this Stage A and these notes from others. Raises UserError where one is not there."""
+    from utils.files import sha256_path, sha256_text
+    from utils.models import find_checkpoint
+
+    checkpoint = find_checkpoint(args.sft_model_path, "--sft_model_path", "python models/train_stage_a.py")
+    folder = from_here_or_project(args.phase1_dir)
+    notes = [folder / name for name in (TRAIN_NOTES, *NOTES.values())]
+    return sha256_text(" ".join(sha256_path(path) for path in (*checkpoint.folders.values(), *notes)))
