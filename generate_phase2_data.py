@@ -198,7 +198,10 @@ def write_pairs(
 
 def check_inputs(phase1_dir: Path, inputs: Mapping[str, Path]) -> None:
     """Refuse, before any work, a folder without the files that are read."""
-    way_out = "write the shipped notes with: python phase1_data_medhal/write_notes.py"
+    way_out = (
+        "write the shipped notes with: python phase1_data_medhal/write_notes.py, or import your own with: "
+        "python phase1_data_medhal/import_notes.py"
+    )
     if not phase1_dir.is_dir():
         raise UserError(f"no such folder: {phase1_dir} (--phase1_dir); {way_out}")
     for path in inputs.values():

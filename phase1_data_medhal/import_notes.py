@@ -46,7 +46,7 @@ WHY_NO_MEDNLI = (
     "MedNLI's rows are left out: each is one sentence of a note (MIMIC-III) beside one sentence about it, so there is "
     "nothing to summarise, and PhysioNet gives MedNLI only to people with credentials who sign its data use "
     "agreement. --include_mednli takes them in."
-)
+)  # source: the card of bigbio/mednli on the hub, whose licence is PHYSIONET_LICENSE_1p5
 SHIPPED = PROJECT_ROOT / "phase1_data_medhal"
 SET_ASIDE = "set_aside.csv"
 ASIDE_COLUMNS = ("table", "row", "reason", "label", "clinical_note", "model_summary")

@@ -63,6 +63,13 @@ def test_encodings_of_windows(tmp_path, suffix, encoding):
     assert row[2:5] == ("37 °C “ok”", "b", "1")
 
 
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_other_delimiters_of_spreadsheets(tmp_path, delimiter):
+    path = tmp_path / "t.csv"
+    path.write_text("text,brief,ok\n37,b,1\n".replace(",", delimiter).replace("37", '"HbA1c 6,5 %; stable"'))
+    assert [row[2:5] for row in read(path)] == [("HbA1c 6,5 %; stable", "b", "1")]
+
+
 def test_bytes_that_are_no_character_damage_their_own_row_alone(tmp_path, capsys):
     path = tmp_path / "t.csv"
     path.write_bytes("text,brief,ok\n37 °C,b,1\n".encode() + b"38 \xb0C,b,1\n" + "39 °C,b,1\n".encode())

@@ -50,6 +50,7 @@ def stream_csv(
     *,
     encoding: str | None = None,
     errors: str = "strict",
+    delimiter: str = ",",
 ) -> Iterator[dict[str, str]]:
     """Rows of a CSV as dicts of strings, one after the other, known other spellings renamed (see ``ALIASES``).
 
@@ -59,7 +60,7 @@ def stream_csv(
     cells than columns and a file without rows.
     """
     with path.open(encoding=encoding or encoding_of(path), errors=errors, newline="") as file:
-        reader = csv.DictReader(file, restval="")
+        reader = csv.DictReader(file, restval="", delimiter=delimiter)
         try:
             found = [name.strip() for name in reader.fieldnames or []]
             renamed = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from utils.models import HUB_PREFIX, allow_hub
 from utils.records import cell_text, encoding_of, stream_csv, stream_jsonl
 
 SUFFIXES = (".csv", ".jsonl", ".parquet")
+DELIMITERS = (",", ";", "\t")  # spreadsheets write a semicolon where the comma is the decimal point
 DAMAGED = "\ufffd"  # stands for bytes that are no character, here as in files that others have damaged before
 
 
@@ -121,7 +123,19 @@ def as_text(cell: Any, where: str) -> str:
 
 
 def _csv_rows(table: Table, names: Sequence[str]) -> Iterator[Mapping[str, Any]]:
-    return stream_csv(table.path, names, encoding=table.encoding, errors="replace")
+    delimiter = _delimiter(table, names)
+    return stream_csv(table.path, names, encoding=table.encoding, errors="replace", delimiter=delimiter)
+
+
+def _delimiter(table: Table, names: Sequence[str]) -> str:
+    """The one of ``DELIMITERS`` that gives the columns; the comma where none does."""
+    with table.path.open(encoding=table.encoding, errors="replace", newline="") as file:
+        head = file.readline()
+    for delimiter in DELIMITERS:
+        found = next(csv.reader([head], delimiter=delimiter), [])
+        if set(names) <= {name.strip() for name in found}:
+            return delimiter
+    return DELIMITERS[0]
 
 
 def _jsonl_rows(table: Table, names: Sequence[str]) -> Iterator[Mapping[str, Any]]:
