@@ -23,6 +23,7 @@ SCRIPTS = {
     "evaluation_stage_a/evaluate_stage_a.py": "evaluation_stage_a.evaluate_stage_a",
     "manual_assessment_tool.py": "manual_assessment_tool",
     "models/train_stage_a.py": "models.train_stage_a",
+    "phase1_data_medhal/import_notes.py": "phase1_data_medhal.import_notes",
 }
 
 
@@ -131,6 +132,13 @@ def test_the_measuring_commands_run_as_written(capsys):
     printed = capsys.readouterr().out
     assert "distinct masked sentences" in printed
     assert "specificity" in printed
+
+
+def test_the_importing_commands_are_ones_that_the_importer_takes():
+    importing = [words for words in commands("sh") if words[0].endswith("import_notes.py")]
+    assert [words[1] for words in importing] == ["--input", "--medhal"]
+    for words in importing:
+        script(words).choose_columns(script(words).build_parser().parse_args(list(words[1:])))
 
 
 @pytest.mark.parametrize("path", sorted(SCRIPTS))
