@@ -81,7 +81,10 @@ def test_a_cell_of_a_million_characters_is_read(tmp_path):
 
 
 def test_written_csv_reads_back(tmp_path):
-    rows = [{"id": "1", "note": 'quoted "x", and\na line'}]
+    rows = [
+        {"id": "1", "note": 'quoted "x", and\na line'},
+        {"id": "2", "note": "a lone \r and"},
+    ]
     write_csv(tmp_path / "out.csv", ("id", "note"), rows)
     assert read_csv(tmp_path / "out.csv", ("id", "note")) == rows
 

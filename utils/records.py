@@ -9,7 +9,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 
 from utils.cli import UserError
 from utils.files import atomic_writer, sha256_text
@@ -155,9 +155,23 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, An
 def csv_writer(path: Path, columns: Sequence[str]) -> Iterator[csv.DictWriter[str]]:
     """A writer of rows for :func:`write_csv`'s file, which is there once the block ends without an error."""
     with atomic_writer(path) as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer = csv.DictWriter(_PlainLineEnds(file), columns, lineterminator="\r\n")
         writer.writeheader()
         yield writer
+
+
+class _PlainLineEnds:
+    r"""Takes a row from a CSV writer and ends it with ``\n``.
+
+    The writer itself must be told ``\r\n``: before Python 3.13 it quotes those characters alone that end its lines, and
+    a lone ``\r`` in a cell without quotes would be read as the end of the row.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, row: str) -> int:
+        return self._file.write(row.removesuffix("\r\n") + "\n")
 
 
 def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
