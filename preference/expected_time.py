@@ -47,12 +47,7 @@ def expected_seconds(
     policy, forward = speed
     train, val = trainer.train_dataset, trainer.eval_dataset
     train_lengths, val_lengths = packed_lengths(train), packed_lengths(val)
-    unscored = sum(
-        lengths[index]
-        for pairs, lengths in ((train, train_lengths), (val, val_lengths))
-        for missing in reference.missing(pairs, size)
-        for index in missing
-    )
+    unscored = sum(reference.missing_tokens(pairs, size) for pairs in (train, val))
     an_epoch = sum(train_lengths) * policy + sum(val_lengths) * forward
     processes = trainer.args.world_size
     update = size * trainer.args.gradient_accumulation_steps * processes

@@ -78,17 +78,26 @@ def _once(encode: Callable[[Prompt], list[int]]) -> Callable[[Prompt], list[int]
 
 
 def packed_lengths(pairs: Dataset) -> list[int]:
-    """Tokens of each pair with its note, and what chosen and rejected begin with, counted once: a trie's size plus one.
-
-    The one is the last shared token, which predicts two different next tokens.
-    """
+    """Tokens of each pair with its note, and what chosen and rejected begin with, counted once."""
     columns = (list(pairs[name]) for name in ("prompt_ids", "chosen_ids", "rejected_ids"))
-    return [
-        len(prompt) + len(chosen) + len(rejected) - _common_beginning(chosen, rejected) + 1
-        for prompt, chosen, rejected in zip(*columns, strict=True)
-    ]
+    return [packed_length(prompt, both) for prompt, *both in zip(*columns, strict=True)]
 
 
-def _common_beginning(one: Sequence[int], other: Sequence[int]) -> int:
+def packed_length(prompt: Sequence[int], completions: Sequence[list[int]]) -> int:
+    """Tokens of a note with its summaries, and what these begin with, counted once: a trie's size, and one a branch.
+
+    The one is the last shared token, which predicts another next token.
+    """
+    first, *others = in_order = sorted(completions)
+    branches = (
+        len(text) - common_beginning(before, text) + 1
+        for before, text in zip(in_order, others, strict=False)
+        if text != before
+    )
+    return len(prompt) + len(first) + sum(branches)
+
+
+def common_beginning(one: Sequence[int], other: Sequence[int]) -> int:
+    """How many tokens two texts begin with alike."""
     pairs = enumerate(zip(one, other, strict=False))
     return next((index for index, (a, b) in pairs if a != b), min(len(one), len(other)))

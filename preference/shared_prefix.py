@@ -1,11 +1,13 @@
-"""Runs each pair's note, and whatever else chosen and rejected begin with, through the model once instead of twice.
+"""Runs each note, and whatever else its summaries begin with, through the model once instead of once for each summary.
 
-TRL lays a batch of B pairs out as 2B rows, chosen above rejected, so every prompt is computed twice. Here the two rows
-of a pair become one, a trie with one fork: all of chosen (the trunk), then the rejected from the last shared token on
-(the branch). The branch sees the trunk up to the fork and itself; its positions count on from the fork. That one token
-is repeated because it predicts two different next tokens. A pair of prompt P and completions C of which s tokens are
-shared costs P + 2C - s + 1 tokens instead of 2 (P + C): the trie's own size, the least there is, plus one.
-(Prefix sharing for DPO: Wang et al., arXiv 2410.20305.)
+TRL lays a batch of B pairs out as 2B rows, chosen above rejected, so every prompt is computed twice. Here the rows of a
+group become one, a trie: all of the first text, then of each other text what follows its last token shared with the
+text before (a branch). Texts are in the order of their tokens, in which the one before shares the most. A branch sees
+what its text shares with the ones before, and itself; its positions count on from where it leaves them. The last
+shared token is repeated because it predicts another next token. In training a group is a pair: with prompt P and
+completions C of which s tokens are shared it costs P + 2C - s + 1 tokens instead of 2 (P + C), the trie's own size, the
+least there is, plus one. (Prefix sharing for DPO: Wang et al., arXiv 2410.20305.) Where nothing is learned, a group is
+all that is known of a note.
 
 :class:`SharedPrefixModel` stands where DPOTrainer expects its model: it packs the batch, calls the model once and puts
 each token's figures back where the stock layout has them, so that all losses and metrics stay TRL's own.
@@ -14,12 +16,13 @@ each token's figures back where the stock layout has them, so that all losses an
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 
+from preference.pairs import common_beginning
 from utils.models import looks_back
 from utils.out_of_memory import is_out_of_memory
 
@@ -29,14 +32,45 @@ if TYPE_CHECKING:
 # What TRL's fused head returns for each token; those that a trainer did not ask for are None.
 PER_TOKEN_FIELDS = ("log_probs", "entropy", "mean_logits", "is_top1", "log_sum_sq_probs")
 IGNORED = -100
+Grouping: TypeAlias = Callable[[torch.Tensor, torch.Tensor], list[list[int]]]  # of (N, L) rows, from ids and labels
+
+
+class Trie:
+    """Texts with a common beginning as one row of tokens; ``place`` has the column of each token of each text."""
+
+    def __init__(self, texts: Sequence[list[int]], labels: Sequence[list[int]]) -> None:
+        self.tokens: list[int] = []
+        self.positions: list[int] = []
+        self.labels: list[int] = []  # what each token predicts
+        self.branch: list[int] = []  # the branch that each token is in
+        self.starts: list[int] = []  # the position at which each branch begins
+        self.place: list[list[int]] = [[] for _ in texts]
+        before: list[int] = []
+        path: list[int] = []
+        for index in sorted(range(len(texts)), key=texts.__getitem__):
+            text = texts[index]
+            shared = common_beginning(before, text)
+            start = shared if shared == len(text) else max(shared - 1, 0)  # the same text again adds nothing
+            path = path[:start] + [len(self.tokens) + offset for offset in range(len(text) - start)]
+            self.place[index] = path
+            self.tokens += text[start:]
+            self.positions += range(start, len(text))
+            self.labels += [*labels[index][start + 1 :], IGNORED][: len(text) - start]
+            self.branch += [len(self.starts)] * (len(text) - start)
+            self.starts.append(start)
+            before = text
+
+    def reach(self, query: int, key: int) -> int:
+        """The position below which a token of branch ``query`` sees those of branch ``key``, its own or one before."""
+        return 0 if key > query else min(self.starts[key + 1 : query + 1], default=len(self.tokens))
 
 
 @dataclass(frozen=True)
-class PackedPairs:
-    """B pairs as B rows of width W.
+class PackedRows:
+    """N rows of the stock layout as R tries, a row of width W each.
 
-    ``input_ids``, ``position_ids`` and ``shift_labels`` are (B, W); ``visible`` is (B, W, W), true where a query (row)
-    sees a key (column). ``source`` is (2B, L - 1): for each place of the stock layout the column of its pair's row.
+    ``input_ids``, ``position_ids`` and ``shift_labels`` are (R, W); ``visible`` is (R, W, W), true where a query (row)
+    sees a key (column). ``source`` is (N, L - 1): for each place of the stock layout its token among the R * W.
     """
 
     input_ids: torch.Tensor
@@ -46,64 +80,92 @@ class PackedPairs:
     source: torch.Tensor
 
 
-def pack_pairs(input_ids: torch.Tensor, attention_mask: torch.Tensor, labels: torch.Tensor) -> PackedPairs:
-    """Pack the stock layout: (2B, L) right-padded rows, the B chosen above the B rejected, labels -100 on prompts."""
-    chosen, rejected = input_ids.chunk(2)
-    chosen_labels, rejected_labels = labels.chunk(2)
-    chosen_length, rejected_length = attention_mask.sum(dim=1, keepdim=True).chunk(2)
-    column = torch.arange(input_ids.size(1), device=input_ids.device)
-    both = column < torch.minimum(chosen_length, rejected_length)
-    shared = ((chosen == rejected) & both).long().cumprod(dim=1).sum(dim=1, keepdim=True)
-    fork = (shared - 1).clamp(min=0)  # where the branch begins: the last shared token
+def pack(
+    input_ids: torch.Tensor, attention_mask: torch.Tensor, labels: torch.Tensor, groups: Sequence[Sequence[int]]
+) -> PackedRows:
+    """Pack rows of the stock layout, (N, L), right-padded, labels -100 on prompts: a trie for each group of rows.
 
-    width = int((chosen_length + rejected_length - fork).max())
+    ``groups`` has every row once; the rows of a group begin with the same prompt.
+    """
+    lengths = attention_mask.sum(dim=1).tolist()
+    texts = [row[:length] for row, length in zip(input_ids.tolist(), lengths, strict=True)]
+    wanted = labels.tolist()
+    tries = [Trie([texts[row] for row in group], [wanted[row] for row in group]) for group in groups]
+    width, branches = max(len(trie.tokens) for trie in tries), max(len(trie.starts) for trie in tries)
+
+    def rows(field: str, fill: int) -> torch.Tensor:
+        filled = [getattr(trie, field) + [fill] * (width - len(trie.tokens)) for trie in tries]
+        return torch.tensor(filled, device=input_ids.device)
+
+    # One branch more, which sees nothing and which nothing sees: padding.
+    every = range(branches + 1)
+    reach = torch.tensor(
+        [[[t.reach(q, k) if max(q, k) < len(t.starts) else 0 for k in every] for q in every] for t in tries],
+        device=input_ids.device,
+    )
+    position, branch = rows("positions", 0), rows("branch", branches)
+    of_trie = torch.arange(len(tries), device=input_ids.device)[:, None, None]
+    in_reach = reach[of_trie, branch[:, :, None], branch[:, None, :]]
     column = torch.arange(width, device=input_ids.device)
-    trunk = column < chosen_length
-    position = torch.where(trunk, column, column - chosen_length + fork)
-    filled = column < chosen_length + rejected_length - fork
-
-    def from_both(of_chosen: torch.Tensor, of_rejected: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
-        place = place.clamp(max=input_ids.size(1) - 1)
-        return torch.where(trunk, of_chosen.gather(1, place), of_rejected.gather(1, place))
-
-    last = position + 1 >= torch.where(trunk, chosen_length, rejected_length)
-    shift_labels = from_both(chosen_labels, rejected_labels, position + 1).masked_fill(last | ~filled, IGNORED)
     query, key = column[:, None], column[None, :]
-    before_fork = (trunk & (column < fork))[:, None, :]
-    own_part = trunk[:, :, None] == trunk[:, None, :]
-    visible = (key <= query) & (own_part | before_fork) & filled[:, None, :]
-    place = torch.arange(input_ids.size(1) - 1, device=input_ids.device)
-    return PackedPairs(
-        input_ids=from_both(chosen, rejected, position).masked_fill(~filled, 0),
-        position_ids=position.masked_fill(~filled, 0),
-        shift_labels=shift_labels,
-        visible=visible | (key == query),  # a row of nothing but padding must see something: softmax of nothing is NaN
-        source=torch.cat(
-            [place.expand_as(chosen[:, 1:]), torch.where(place < fork, place, place - fork + chosen_length)]
-        ).clamp(max=width - 1),
+    source = torch.zeros_like(labels)
+    for number, (group, trie) in enumerate(zip(groups, tries, strict=True)):
+        for row, place in zip(group, trie.place, strict=True):
+            source[row, : len(place)] = torch.tensor(place) + number * width
+    return PackedRows(
+        input_ids=rows("tokens", 0),
+        position_ids=position,
+        shift_labels=rows("labels", IGNORED),
+        # A row of nothing but padding must see something: softmax of nothing is NaN.
+        visible=(position[:, None, :] < in_reach) & (key <= query) | (key == query),
+        source=source[:, :-1],
     )
 
 
-def unpack(field: torch.Tensor, packed: PackedPairs, labels: torch.Tensor) -> torch.Tensor:
-    """A (B, W) figure per packed token as the stock layout's (2B, L - 1), zero where there is no label.
+def by_pair(input_ids: torch.Tensor, labels: torch.Tensor) -> list[list[int]]:
+    """Groups of the rows of B pairs, the B chosen above the B rejected: a pair each."""
+    pairs = len(input_ids) // 2
+    return [[pair, pairs + pair] for pair in range(pairs)]
 
-    Shared tokens are read by both rows of their pair, so their gradients add up as they do in the stock path.
+
+def by_note(input_ids: torch.Tensor, labels: torch.Tensor) -> list[list[int]]:
+    """Groups of rows with the same prompt."""
+    groups: dict[tuple[int, ...], list[int]] = {}
+    prompt_lengths = (labels != IGNORED).long().argmax(dim=1).tolist()
+    for row, (ids, length) in enumerate(zip(input_ids.tolist(), prompt_lengths, strict=True)):
+        groups.setdefault(tuple(ids[:length]), []).append(row)
+    return list(groups.values())
+
+
+def unpack(field: torch.Tensor, packed: PackedRows, labels: torch.Tensor) -> torch.Tensor:
+    """An (R, W) figure per packed token as the stock layout's (N, L - 1), zero where there is no label.
+
+    Shared tokens are read by all rows that share them, so their gradients add up as they do in the stock path.
     """
-    rows = torch.cat([field, field]).gather(1, packed.source)
+    rows = field.flatten().gather(0, packed.source.flatten()).view_as(packed.source)
     return rows.masked_fill(labels[:, 1:] == IGNORED, 0)
 
 
 class SharedPrefixModel:
-    """Called as DPOTrainer calls its model with the fused LM head; returns what that would have returned."""
+    """Called as DPOTrainer calls its model with the fused LM head; returns what that would have returned.
 
-    def __init__(self, model: Callable[..., Any], config: PreTrainedConfig) -> None:
-        self.model = model
+    ``groups`` says which rows become one. A pair is the same row in every batch that it may come to be in; a note's
+    row has fewer tokens, but its width differs with what else is known of the note.
+    """
+
+    def __init__(
+        self,
+        model: Callable[..., Any],
+        config: PreTrainedConfig,
+        groups: Grouping = by_pair,
+    ) -> None:
+        self.model, self.groups = model, groups
         self.additive_mask = config._attn_implementation == "eager"
 
     def __call__(
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor, labels: torch.Tensor, **options: Any
     ) -> Any:
-        packed = pack_pairs(input_ids, attention_mask, labels)
+        packed = pack(input_ids, attention_mask, labels, self.groups(input_ids, labels))
         outputs = self.model(
             input_ids=packed.input_ids,
             position_ids=packed.position_ids,

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tqdm import tqdm
 from trl import DPOTrainer
+from trl.trainer.utils import add_fused_lm_head
 
 from preference.micro_batches import MicroBatches
 from preference.out_of_memory import PairsAtOnce
 from preference.pairs import packed_lengths
 from preference.shared_batches import SharedOut, WholeBatches
-from preference.shared_prefix import SharedPrefixModel, largest_difference, reason_not_to_share
+from preference.shared_prefix import (
+    Grouping,
+    SharedPrefixModel,
+    by_note,
+    by_pair,
+    largest_difference,
+    reason_not_to_share,
+)
 from utils.cli import RunError
 from utils.distributed import is_main_process, own_share
 from utils.out_of_memory import is_out_of_memory
@@ -95,11 +104,15 @@ class PairsTrainer(WholeCheckpoints, WholeBatches, DPOTrainer):
 
     def compute_ref_log_probs(self, model: Any, inputs: Any) -> Any:
         stock = super().compute_ref_log_probs
-        return self._within_memory("the reference pass", inputs, lambda: stock(self.packing(model), inputs))
 
-    def packing(self, model: Any) -> Any:
+        with log_probs_only(self.accelerator.unwrap_model(model)):
+            return self._within_memory(
+                "the reference pass", inputs, lambda: stock(self.packing(model, by_note), inputs)
+            )
+
+    def packing(self, model: Any, groups: Grouping = by_pair) -> Any:
         """The model as the losses call it: packed pairs go in where it can take them, so many as fit at once."""
-        packed = model if self.unshared else SharedPrefixModel(model, self.model.config)
+        packed = model if self.unshared else SharedPrefixModel(model, self.model.config, groups)
         return packed if self.at_once is None else MicroBatches(packed, self.at_once)
 
     def _within_memory(self, role: str, inputs: Mapping[str, Any], step: Callable[[], T], *, shared_by: int = 1) -> T:
@@ -158,10 +171,10 @@ class PairsTrainer(WholeCheckpoints, WholeBatches, DPOTrainer):
         """Read the reference's log-probs of all pairs, and compute those that are not there. The model must be as it
         was loaded; a frozen copy of its adapter, which TRL made to be the reference, is not needed afterwards.
         """
-        size = self.args.per_device_eval_batch_size
+        notes_at_once = self.args.per_device_eval_batch_size
         self.model.eval()
         for name, rows in (("train", self.train_dataset), ("validation", self.eval_dataset)):
-            batches = reference.missing(rows, size)
+            batches = reference.missing(rows, notes_at_once)
             self.accelerator.wait_for_everyone()  # nothing is written before all processes know what is missing
             pairs = sum(map(len, own_share(batches)))
             silent = not (pairs and is_main_process())
@@ -201,3 +214,15 @@ class PairsTrainer(WholeCheckpoints, WholeBatches, DPOTrainer):
         self.model.train(was_training)
         allowed = SELF_CHECK["half" if self.args.bf16 or self.args.fp16 else "fp32"]
         return None if difference <= allowed else f"packed pairs give other log-probs (by up to {difference:.2g})"
+
+
+@contextmanager
+def log_probs_only(model: Any) -> Iterator[None]:
+    """Have the fused LM head find nothing but log-probs, and not the entropies and mean logits that training logs."""
+    base = model.get_base_model() if hasattr(model, "peft_config") else model
+    usual = base.forward
+    add_fused_lm_head(base)
+    try:
+        yield
+    finally:
+        base.forward = usual

@@ -14,7 +14,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from preference.memory import Batch, PairSize, Plan, longest_batch, pair_sizes, predict, saved_by_layer
 from preference.model_shape import AdapterShape, adapter_of, new_adapter, shape_of
 from preference.preflight import Choice, Preflight, command_with, fitting_options
-from preference.shared_prefix import IGNORED, pack_pairs
+from preference.shared_prefix import IGNORED, by_pair, pack
 from tests.tiny import find
 from utils.cli import UserError
 from utils.models import all_linear_lora
@@ -128,7 +128,7 @@ def test_the_longest_batch_is_the_one_that_the_model_will_meet():
         mask[row, :together] = 1
         labels[row] = IGNORED
         labels[row, len(prompt) : together] = torch.tensor(side)
-    packed = pack_pairs(input_ids, mask, labels)
+    packed = pack(input_ids, mask, labels, by_pair(input_ids, labels))
     batch = longest_batch(sizes, 2)
     assert (batch.rows, batch.width) == packed.input_ids.shape
     assert batch.scored == (packed.shift_labels != IGNORED).sum()

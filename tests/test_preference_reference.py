@@ -13,10 +13,11 @@ import stage_b_dpo_training
 from preference import training
 from preference.pairs import encode_pairs, packed_lengths, read_pairs
 from preference.policy import build_policy
-from preference.reference import ReferenceLogProbs
+from preference.reference import PAIRS_OF_A_NOTE, ReferenceLogProbs, notes_of
 from tests.tiny import find, write_pairs
 from utils.files import read_journal
 from utils.models import load_tokenizer
+from utils.records import write_jsonl
 from utils.resumable_training import LengthGroupedOrder
 
 CPU = torch.device("cpu")
@@ -79,7 +80,12 @@ def stock_log(sft, pairs, output_dir, options):
     return [entry for entry in trainer.state.log_history if "loss" in entry]
 
 
-def test_losses_and_metrics_are_stock_trls_at_every_step(tiny_adapter, pairs, tmp_path):
+@pytest.mark.parametrize("pairs_a_note", [1, 3])
+def test_losses_and_metrics_are_stock_trls_at_every_step(tiny_adapter, pairs, tmp_path, pairs_a_note):
+    rows = [json.loads(line) for line in pairs["train_data_path"].read_text("utf-8").splitlines()]
+    for number, row in enumerate(rows):
+        row |= {name: rows[number - number % pairs_a_note][name] for name in ("prompt", "chosen")}
+    write_jsonl(pairs["train_data_path"], rows)
     run(tiny_adapter, pairs, tmp_path / "ours", "--learning_rate", "1e-3")
     ours = [entry for entry in read_journal(tmp_path / "ours" / "metrics.jsonl") if "loss" in entry]
     stock = stock_log(tiny_adapter, pairs, tmp_path / "stock", {})
@@ -122,15 +128,30 @@ def score(batch):
     return [(-float(index), -10.0 - index) for index in batch]
 
 
+def test_pairs_of_a_note_are_scored_together_whatever_the_order_of_the_rows(tmp_path):
+    ids = [("note", "first"), ("other note", "second"), *[("note", f"wrong {n}") for n in range(PAIRS_OF_A_NOTE)]]
+    rows = [{"prompt_ids": [*p.encode()], "chosen_ids": [1, 2], "rejected_ids": [*r.encode()]} for p, r in ids]
+    pairs = Dataset.from_list(rows)
+    notes = notes_of(pairs)
+    assert sorted(len(note.pairs) for note in notes) == [1, 1, PAIRS_OF_A_NOTE]
+    assert all(len({rows[index]["prompt_ids"][0] for index in note.pairs}) == 1 for note in notes)
+    assert [note.tokens for note in notes] == sorted((note.tokens for note in notes), reverse=True)
+    backwards = notes_of(Dataset.from_list(rows[::-1]))
+    assert [[len(rows) - 1 - index for index in note.pairs] for note in backwards] == [note.pairs for note in notes]
+    known = ReferenceLogProbs(tmp_path, "one")
+    assert known.missing(pairs, 2) == [notes[0].pairs + notes[1].pairs, notes[2].pairs]
+    assert known.missing_tokens(pairs, 2) == sum(note.tokens for note in notes)
+
+
 def test_batches_are_whole_or_absent_and_formed_as_if_nothing_were_known(rows, tmp_path):
     first = ReferenceLogProbs(tmp_path, "first")
-    batches = first.missing(rows, batch_size=2)
+    batches = first.missing(rows, notes_at_once=2)
     assert batches == [[1, 3], [2, 4], [0]]  # longest first
     first.compute(rows, batches[:2], score)
     with first.journal.open("a") as file:
         file.write('{"pairs": {"torn')  # the kill
     again = ReferenceLogProbs(tmp_path, "first")
-    assert again.missing(rows, batch_size=2) == [[0]]
+    assert again.missing(rows, notes_at_once=2) == [[0]]
     again.compute(rows, [[0]], score)
     filled = again.add_to(rows)
     assert filled["ref_chosen_logps"][:] == [-0.0, -1.0, -2.0, -3.0, -4.0]
@@ -142,7 +163,7 @@ def test_several_writers_share_a_reference(rows, tmp_path):
     one, other = ReferenceLogProbs(tmp_path, "one"), ReferenceLogProbs(tmp_path, "other")
     one.compute(rows, [[0, 1]], score)
     other.compute(rows, [[2, 3, 4]], score)
-    assert one.missing(rows, batch_size=5)
+    assert one.missing(rows, notes_at_once=5)
     one.read()
-    assert one.missing(rows, batch_size=5) == []
+    assert one.missing(rows, notes_at_once=5) == []
     assert one.add_to(rows)["ref_chosen_logps"][:] == [-0.0, -1.0, -2.0, -3.0, -4.0]

@@ -22,11 +22,14 @@ from transformers import (
     Qwen3Config,
 )
 
+from preference.pairs import packed_length
 from preference.shared_prefix import (
     PER_TOKEN_FIELDS,
     SharedPrefixModel,
+    by_note,
+    by_pair,
     largest_difference,
-    pack_pairs,
+    pack,
     reason_not_to_share,
 )
 
@@ -57,6 +60,13 @@ PAIRS = [
     ([1, 5], [30, 2], [31, 32, 33, 2]),  # fork at once
     ([1, 8, 9, 8, 9, 4], [40, 41, 42, 43, 44, 2], [40, 41, 42, 43, 2]),  # the longest shared beginning
     ([1], [50, 51], [50, 51, 52]),  # one a beginning of the other, no EOS
+]
+# Several pairs of a note: the same chosen text again, branches that leave one another, another note between them.
+NOTES = [
+    ([1, 5, 6, 7], [10, 11, 12, 13, 2], [10, 11, 20, 13, 14, 2]),
+    ([1, 8, 9], [10, 11, 2], [10, 12, 2]),
+    ([1, 5, 6, 7], [10, 11, 12, 13, 2], [10, 11, 20, 13, 15, 16, 2]),
+    ([1, 5, 6, 7], [10, 11, 12, 2], [30, 2]),
 ]
 
 
@@ -97,9 +107,9 @@ def figures_and_gradients(call, model, batch):
     return fields, {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
 
 
-def assert_same(model, batch, relative=1e-4):
+def assert_same(model, batch, relative=1e-4, groups=by_pair):
     stock_fields, stock_gradients = figures_and_gradients(model, model, batch)
-    shared = SharedPrefixModel(model, model.config)
+    shared = SharedPrefixModel(model, model.config, groups)
     fields, gradients = figures_and_gradients(shared, model, batch)
     for name, field in fields.items():
         torch.testing.assert_close(field, stock_fields[name], atol=2e-5, rtol=1e-4)
@@ -117,6 +127,7 @@ def test_figures_and_gradients_equal_stock_trl(family, attention):
     assert reason_not_to_share(model.config, max_length=24) is None
     assert_same(model, collate(PAIRS))
     assert_same(model, collate(PAIRS[:1]))
+    assert_same(model, collate(NOTES), groups=by_note)
 
 
 def test_equal_with_lora_and_gradient_checkpointing_and_the_head_on_labels_only():
@@ -139,33 +150,53 @@ def test_equal_on_4bit_weights(tiny_model):
     assert_same(get_peft_model(model, lora), collate(PAIRS), relative=1e-3)
 
 
+def packed(pairs, groups=by_pair):
+    batch = collate(pairs)
+    labels = labels_of(batch)
+    return pack(batch["input_ids"], batch["attention_mask"], labels, groups(batch["input_ids"], labels))
+
+
 def test_each_pair_costs_the_size_of_its_trie_and_one_token():
-    batch = collate(PAIRS)
-    packed = pack_pairs(batch["input_ids"], batch["attention_mask"], labels_of(batch))
+    rows = packed(PAIRS)
     # prompt + chosen + rejected - shared completion tokens + 1, of the longest pair
-    assert packed.input_ids.shape == (4, 6 + 6 + 5 - 4 + 1)
-    assert packed.input_ids[0].tolist() == [1, 5, 6, 7, 10, 11, 12, 13, 2, 11, 20, 13, 14, 2]
-    assert packed.position_ids[0].tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 8, 5, 6, 7, 8, 9]
-    assert packed.shift_labels[0].tolist() == [-100, -100, -100, 10, 11, 12, 13, 2, -100, 20, 13, 14, 2, -100]
+    assert rows.input_ids.shape == (4, 6 + 6 + 5 - 4 + 1)
+    assert rows.input_ids[0].tolist() == [1, 5, 6, 7, 10, 11, 12, 13, 2, 11, 20, 13, 14, 2]
+    assert rows.position_ids[0].tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 8, 5, 6, 7, 8, 9]
+    assert rows.shift_labels[0].tolist() == [-100, -100, -100, 10, 11, 12, 13, 2, -100, 20, 13, 14, 2, -100]
+
+
+def test_a_note_is_run_once_for_all_its_pairs_and_the_same_text_once():
+    rows = packed(NOTES, by_note)
+    prompt, first = [1, 5, 6, 7], [10, 11, 12, 2]
+    together = [*prompt, *first, *[12, 13, 2], *[11, 20, 13, 14, 2], *[13, 15, 16, 2], *[7, 30, 2]]
+    assert rows.input_ids.tolist() == [together, [1, 8, 9, 10, 11, 2, 10, 12, 2] + [0] * (len(together) - 9)]
+    assert rows.position_ids[0].tolist() == [*range(8), *range(6, 9), *range(5, 10), *range(7, 11), *range(3, 6)]
+    assert (rows.shift_labels != -100).sum() == (4 + 2 + 4 + 3 + 2) + (3 + 2)
+    summaries = [summary for note, *both in NOTES for summary in both if note == prompt]
+    assert packed_length(prompt, summaries) == len(together)
 
 
 TOKENS = st.lists(st.integers(3, 6), max_size=7)
-RANDOM_PAIRS = st.lists(st.tuples(st.just([1]) | TOKENS.map(lambda t: [1, *t]), TOKENS, TOKENS), min_size=1, max_size=4)
+PROMPTS = st.just([1]) | TOKENS.map(lambda t: [1, *t])
+RANDOM_PAIRS = st.lists(st.tuples(PROMPTS, TOKENS, TOKENS), min_size=1, max_size=4)
 
 
 @settings(max_examples=200, deadline=None)
-@given(pairs=RANDOM_PAIRS.map(lambda rows: [(p, [*c, 2], [*r, 2]) for p, c, r in rows]))
-def test_every_label_is_predicted_from_exactly_its_own_row(pairs):
+@given(
+    pairs=RANDOM_PAIRS.map(lambda rows: [(p, [*c, 2], [*r, 2]) for p, c, r in rows]),
+    groups=st.sampled_from([by_pair, by_note]),
+)
+def test_every_label_is_predicted_from_exactly_its_own_row(pairs, groups):
     """Each place of the stock layout reads a packed token that sees its row's beginning, nothing more or less."""
     batch = collate(pairs)
     labels = labels_of(batch)
-    packed = pack_pairs(batch["input_ids"], batch["attention_mask"], labels)
+    rows = packed(pairs, groups)
     for row, place in (labels[:, 1:] != -100).nonzero().tolist():
-        pair, column = row % len(pairs), int(packed.source[row, place])
-        assert packed.shift_labels[pair, column] == labels[row, place + 1]
-        seen = packed.visible[pair, column].nonzero().flatten()
+        trie, column = divmod(int(rows.source[row, place]), rows.input_ids.size(1))
+        assert rows.shift_labels[trie, column] == labels[row, place + 1]
+        seen = rows.visible[trie, column].nonzero().flatten()
         by_position = sorted(
-            zip(packed.position_ids[pair, seen].tolist(), packed.input_ids[pair, seen].tolist(), strict=True)
+            zip(rows.position_ids[trie, seen].tolist(), rows.input_ids[trie, seen].tolist(), strict=True)
         )
         assert by_position == list(enumerate(batch["input_ids"][row, : place + 1].tolist()))
 

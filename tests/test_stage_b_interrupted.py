@@ -19,7 +19,7 @@ STEPS = 12  # 2 epochs of 11 pairs in batches of 2
 
 # A function that every run calls, and at which of its calls a run is stopped.
 REFERENCE_PASS = ("preference.reference.append_journal", 3)
-STEP = ("preference.shared_prefix.pack_pairs", 16)
+STEP = ("preference.shared_prefix.pack", 16)
 CHECKPOINT = ("utils.resumable_training.sync_files", 4)
 PUBLISHING = ("preference.runs.copy_folder", 1)
 
