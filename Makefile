@@ -40,12 +40,11 @@ demo: .venv/.runtime
 	@echo "== README's steps use all pairs. Files: $(DEMO)/. Step 4, label the summaries yourself:"
 	@echo "$(PY) manual_assessment_tool.py --results_csv $(DEMO)/evaluation_stage_b/evaluation_results.csv"
 
-# What here is not a default of steps 1 and 2 was chosen on validation notes (benchmarks/LOG.md).
+# Where a value is not the default of steps 1 and 2, it was chosen on validation notes (benchmarks/LOG.md).
 outcome: .venv/.runtime
 	@$(PY) models/fetch_base_model.py
 	@$(PY) benchmarks/outcome.py --split test --notes 300 --changes 240 --hours 2 \
-		--on_policy_share 0.5 --rounds 1 --num_epochs 2 --learning_rate 2e-5 --beta 0.1 \
-		--loss_type sigmoid sft --loss_weights 1 0.2
+		--on_policy_share 0.5 --rounds 1 --num_epochs 2 --learning_rate 5e-6 --beta 0.1 --loss_type sigmoid
 
 test: .venv/.dev
 	$(PY) -m pytest

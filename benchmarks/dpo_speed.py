@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     make_output_dir(args.output.parent)
     results = {}
     with tempfile.TemporaryDirectory(prefix="dpo-speed-") as folder:
-        pairs = draw_pairs(args, Path(folder))
+        pairs = draw_pairs(args.train_data_path, args.pairs, args.seed, Path(folder))
         for number, loss in enumerate(args.losses):
             results[loss] = compare(loss, pairs, args, Path(folder) / f"loss-{number}")
             show(loss, results[loss])
@@ -92,12 +92,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     return EXIT_OK
 
 
-def draw_pairs(args: argparse.Namespace, folder: Path) -> Path:
-    """A file with the sample. The default pairs are made where they are not there."""
+def draw_pairs(train_data_path: str, count: int, seed: int, folder: Path) -> Path:
+    """A file with a sample of the pairs. The default ones are made where they are not there."""
     from preference.pairs import read_pairs
 
-    path = from_here_or_project(args.train_data_path)
-    if args.train_data_path == PAIRS and not path.is_file():
+    path = from_here_or_project(train_data_path)
+    if train_data_path == PAIRS and not path.is_file():
         print(f"Pairs        no {PAIRS}: making them anew, which takes a minute", flush=True)
         script = [sys.executable, str(PROJECT_ROOT / "generate_phase2_data.py"), "--phase2_dir", str(folder / "made")]
         made = subprocess.run(script, capture_output=True, encoding="utf-8", errors="replace", check=False)
@@ -105,7 +105,7 @@ def draw_pairs(args: argparse.Namespace, folder: Path) -> Path:
             raise RunError(f"generate_phase2_data.py failed:\n{made.stdout}{made.stderr}")
         path = folder / "made" / path.name
     sample = folder / "pairs.jsonl"
-    write_jsonl(sample, read_pairs(path, args.pairs, args.seed))
+    write_jsonl(sample, read_pairs(path, count, seed))
     return sample
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evaluation_stage_a.comparison import LENGTH_RATIO, RESULTS_CSV, compare
 from evaluation_stage_a.figures import as_json, summarise
-from evaluation_stage_a.known_facts import ERRORS, typed
+from evaluation_stage_a.known_facts import ERRORS, FAILED, typed
 from utils.records import sample_by_note
 
 if TYPE_CHECKING:
@@ -96,8 +96,8 @@ def examples(frames: Mapping[str, pd.DataFrame], seed: int) -> list[dict[str, An
 
 
 def _judged(row: pd.Series) -> dict[str, Any]:
-    errors = [{name: error[name] for name in ("text", "type", "verdict")} for error in json.loads(row[ERRORS])]
-    return {"text": row["generated_summary"], "errors": errors}
+    errors = [f"“{error['text']}” ({error['type']}, {error['verdict']})" for error in json.loads(row[ERRORS])]
+    return {"text": row["generated_summary"], "wrong": ["it is no summary"] if row[FAILED] else errors}
 
 
 def bars(record: Mapping[str, Any]) -> list[Bar]:
@@ -112,11 +112,11 @@ def bars(record: Mapping[str, Any]) -> list[Bar]:
     return [
         Bar(
             "summaries with an error, against Stage A",
-            f"at least {LOWER_BY:.0%} fewer",
-            f"{lower:.0%} fewer",
+            f"at least {100 * LOWER_BY:.0f} % fewer",
+            f"{100 * lower:.0f} % fewer",
             lower >= LOWER_BY,
         ),
-        Bar("summaries with an error", f"aim: at most {AIM:.0%}", percent(after), after["share"] <= AIM),
+        Bar("summaries with an error", f"aim: at most {100 * AIM:.0f} %", percent(after), after["share"] <= AIM),
         Bar("exact McNemar, Stage A and Stage B", f"p < {A_AND_B_P}", f"p = {p:.2g}", p < A_AND_B_P and lower > 0),
         *_of_control(record),
         Bar(
@@ -183,7 +183,7 @@ def signed(change: Mapping[str, Any] | None, times: float = 1, form: str = ".2f"
     """A change with its interval, where it has one."""
     if change is None:
         return "no data"
-    form = f"+{form}"
+    form = f"+z{form}"
     shown = format(times * change["difference"], form)
     if change["low"] is None:
         return shown

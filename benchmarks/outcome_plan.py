@@ -24,9 +24,9 @@ OF_TRAINING = ("learning_rate", "num_epochs", "beta", "batch_size", "gradient_ac
 # The control arm's loss, one of TRL's: the mean cross entropy of the chosen summaries' tokens, as SFT has it.
 SFT = "sft"
 
-# Seconds on 2 CPU cores, 2026-11-22: of one sampled summary, of a pair in an epoch and in the reference pass, of a
-# summary in step 3, and of what a step does before and after.
-SAMPLE, PAIR, REFERENCE, SUMMARY, AROUND = 1.7, 1.0, 0.9, 1.2, 30.0
+# Seconds on 2 CPU cores, 2026-11-22: of one sampled summary, of a pair in an epoch and in the reference pass
+# (dpo_speed.json), of a summary in step 3 (generation_speed.json), and of what a step does before and after.
+SAMPLE, PAIR, REFERENCE, SUMMARY, AROUND = 1.7, 2.1, 0.9, 1.2, 30.0
 OWN_PAIRS_A_SAMPLE = 1.3 / 4  # 83 pairs from four samples of each of 62 notes
 VAL_PAIRS = 40  # for the validation loss, which decides nothing here
 LEAST_PAIRS = 100  # fewer would show nothing

@@ -88,7 +88,7 @@ def headline(record: Record) -> str:
     arms = record["arms"]
     rates = [f"{TITLES[name]} {percent(arm['oracle']['hallucination_rate'])}" for name, arm in arms.items()]
     kind = "test" if record["split"] == "test" else "validation"
-    return f"Of {record['notes']} {kind} notes' summaries have an error: {'; '.join(rates)}."
+    return f"Summaries with an error, of {record['notes']} {kind} notes: {'; '.join(rates)}."
 
 
 def arms_table(record: Record, names: Iterable[str]) -> str:
@@ -179,8 +179,8 @@ def example(shown: Record) -> str:
 
 
 def _summary(arm: str, summary: Record) -> str:
-    wrong = ", ".join(f"“{error['text']}” ({error['type']}, {error['verdict']})" for error in summary["errors"])
-    return f"**{TITLES[arm]}.** {' '.join(summary['text'].split())}\n\nWrong: {wrong or 'nothing'}."
+    wrong = ", ".join(summary["wrong"]) or "nothing"
+    return f"**{TITLES[arm]}.** {' '.join(summary['text'].split())}\n\nWrong: {wrong}."
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -250,7 +250,7 @@ def log_row(record: Record) -> str:
         record["date"][:10],
         f"**{notes}**" if record["split"] == "test" else notes,
         as_options(record["unusual"]),
-        f"{record['trained']['stage_b']['train_pairs']} ({own / made:.0%})",
+        f"{record['trained']['stage_b']['train_pairs']} ({100 * own / made:.0f} %)",
         *rates,
         f"{change['oracle']['fixed']}, {change['oracle']['broken']}; {p:.2g}",
         points(change["oracle"]["changes"]["coverage"]),

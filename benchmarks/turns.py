@@ -76,12 +76,16 @@ class Worker:
         self.process.kill()  # one that works
         self.process.join()
 
-    def turns(self) -> Iterator[Report]:
-        """Each ``next`` has it work until its next report. Raises RunError with what it printed where it fails."""
+    def turns(self, patience: float | None = None) -> Iterator[Report]:
+        """Each ``next`` has it work until its next report. Raises RunError with what it printed where it fails, or
+        where a report takes more than ``patience`` seconds.
+        """
         phase = ""
         while phase != LAST:
             try:
                 self.connection.send_bytes(b"go")
+                if not self.connection.poll(patience):
+                    raise RunError(f"the worker {self.folder.name} has not reported for {patience:.0f} s")
                 report: Report = json.loads(self.connection.recv_bytes())
             except (EOFError, OSError) as error:
                 self.process.join()

@@ -237,11 +237,11 @@ def test_each_step_s_time_by_hand(args):
     assert seconds == pytest.approx(
         {
             "pairs": 30 + 100 * (1 + 520 / 3600) * 4 * 1.7,
-            "stage_b": 30 + 280 * (2 * 1.0 + 0.9),
-            "control": 30 + 280 * 2 * 1.0,  # the reference is Stage B's
+            "stage_b": 30 + 280 * (2 * 2.1 + 0.9),
+            "control": 30 + 280 * 2 * 2.1,  # the reference is Stage B's
             "pairs_2": 30 + 100 * (1 + 520 / 3600) * 4 * 1.7,
-            "stage_b_2": 30 + 280 * (2 * 1.0 + 0.9),
-            "control_2": 30 + 280 * (2 * 1.0 + 0.9),  # of its own, which is the first control arm
+            "stage_b_2": 30 + 280 * (2 * 2.1 + 0.9),
+            "control_2": 30 + 280 * (2 * 2.1 + 0.9),  # of its own, which is the first control arm
             **{f"evaluate_{arm}": 30 + 300 * 1.2 for arm in ("stage_a", "stage_b", "control")},
             "counterfactual": 30 + 2 * (120 + 240) * 1.2,  # each note as it was, and with each change
         },
@@ -358,7 +358,7 @@ def not_met(record):
 def test_bars_by_hand():
     # 48 of 300 is 16 %, 73 % fewer than 180 of 300.
     assert {bar.what: bar.found for bar in bars(recorded())} == {
-        "summaries with an error, against Stage A": "73% fewer",
+        "summaries with an error, against Stage A": "73 % fewer",
         "summaries with an error": "16 % [12 to 21]",
         "exact McNemar, Stage A and Stage B": "p = 1e-12",
         "Stage B beats the control arm, exact McNemar": "90 fixed, 10 broken, p = 1e-09",
@@ -398,6 +398,7 @@ def test_figures_in_words():
     assert percent(wilson(15, 50)._asdict()) == "30 % [19 to 44]"
     assert percent(wilson(0, 0)._asdict()) == "no data"
     assert points({"difference": 0.012, "low": None, "high": None}) == "+1.2"
+    assert points({"difference": -0.0001, "low": -0.02, "high": 0.0}) == "+0.0 [-2.0 to +0.0]"
 
 
 def test_results_keep_their_types_and_empty_cells(tmp_path):
@@ -423,6 +424,7 @@ def test_examples_are_drawn_by_the_seed_and_are_the_same_notes_for_all_arms():
                 "clinical_note": notes,
                 "generated_summary": [f"{says} {note}" for note in notes],
                 "oracle_errors": errors,
+                "oracle_failed": 0,
             }
         )
 
@@ -431,7 +433,7 @@ def test_examples_are_drawn_by_the_seed_and_are_the_same_notes_for_all_arms():
     for shown in drawn:
         texts = {name: summary["text"] for name, summary in shown["summaries"].items()}
         assert texts == {"stage_a": f"A {shown['note']}", "stage_b": f"B {shown['note']}"}
-        assert shown["summaries"]["stage_b"]["errors"] == [{"text": "40 mg", "type": "dose", "verdict": "wrong"}]
+        assert shown["summaries"]["stage_b"]["wrong"] == ["“40 mg” (dose, wrong)"]
     others = examples({"stage_a": frame(range(30), "A")}, seed=2)
     assert {shown["note"] for shown in drawn} != {shown["note"] for shown in others}
 
