@@ -21,6 +21,9 @@ COMMANDS = (
     (EVALUATE, "--model_path", STAGE_A, "--output_dir", "evaluation_results_stage_a", *FEW),
     (EVALUATE, "--compare_with", "evaluation_results_stage_a", "--pairs", "phase2_data/dpo/val_dpo.jsonl", *FEW),
     ("manual_assessment_tool.py",),
+    # Once more, with another beta: another model takes the place of the first, whose results and labels are set aside.
+    ("stage_b_dpo_training.py", "--num_epochs", "1", "--beta", "0.2", "--device", "cpu"),
+    (EVALUATE, *FEW),
 )
 COMMENT = "both of the knees hurt"
 ANSWERS = f"c {COMMENT}\ny\n1\n2\n\nn\nq\n"

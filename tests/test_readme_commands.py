@@ -75,10 +75,6 @@ def test_readme_has_no_blank_left_to_fill_in():
     assert not re.findall(r"\{[A-Z_]+\}", README)
 
 
-def test_powershell_says_the_same_on_one_line_each():
-    assert commands("powershell") == [*BASH]
-
-
 def test_readme_s_values_are_the_defaults():
     varied = {"evaluation_results_stage_a", "models/sft_specialist_fast_fp16/final_model"}
     for words in BASH:
