@@ -212,7 +212,7 @@ def driver() -> str:
     """The version of NVIDIA's driver, as its own tool tells it."""
     asked = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
     try:
-        told = subprocess.run(asked, capture_output=True, text=True, timeout=20, check=True).stdout.split()
+        told = subprocess.run(asked, capture_output=True, encoding="utf-8", timeout=20, check=True).stdout.split()
     except (OSError, subprocess.SubprocessError):
         told = []
     return told[0] if told else "unknown"

@@ -1,4 +1,4 @@
-"""What the checks of gpu_smoke.py share: a model, a few pairs, step 2 as its script runs it, a precision chosen by hand."""
+"""What the checks of gpu_smoke.py share: a model, some pairs, step 2 as its script runs it, a precision set by hand."""
 
 from __future__ import annotations
 
