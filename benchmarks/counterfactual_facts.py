@@ -11,8 +11,8 @@ from typing import Any, NamedTuple, TypeVar
 from benchmarks import counterfactual_reading as reading
 from benchmarks.counterfactual_reading import Reader, certainty, plain, standing, time_value
 from clinical.lexicon import Drug, Lab, load_lexicon
-from clinical.numbers import UNITS, find_quantities
-from clinical.patient import Patient, Time, Value
+from clinical.numbers import UNITS, Quantity, find_quantities
+from clinical.patient import DrugUse, Patient, Time, Value
 from phase1_data_medhal.drawing.sense import sense
 from phase1_data_medhal.drawing.values import PRESSURES, lab, printed
 
@@ -35,7 +35,7 @@ class Option(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """How facts of one kind are changed, in random order, and how they are read from a text."""
+    """How facts of one kind are changed, each in several ways in random order, and how they are read from a text."""
 
     options: Callable[[Patient, random.Random], Iterable[Option]]
     read: Reader
@@ -73,18 +73,18 @@ def _follow_ups(patient: Patient, rng: random.Random) -> Iterator[Option]:
 
 
 def _measured(patient: Patient, rng: random.Random) -> Iterator[Option]:
-    """Laboratory values and vital signs but the blood pressures, moved by a quarter without leaving their side."""
-    for field in _shuffled(("labs", "vitals"), rng):
+    """Laboratory values and vital signs, moved by a quarter without leaving their side; not the pair of pressures."""
+    for field in ("labs", "vitals"):
         told: tuple[Value, ...] = getattr(patient, field)
-        for at, item in _shuffled(list(enumerate(told)), rng):
-            for new in _values_near(item, rng) if item.name not in PRESSURES else ():
+        for at, item in enumerate(told):
+            for new in _values_near(item, rng):
                 values: dict[str, Any] = {field: _with(told, at, replace(item, value=new))}
                 yield Option(replace(patient, **values), plain(float(item.value)), plain(float(new)), item.name)
 
 
 def _values_near(item: Value, rng: random.Random) -> Iterator[str]:
     entry, old = lab(item.name), float(item.value)
-    for _ in range(DRAWS):
+    for _ in range(DRAWS if item.name not in PRESSURES else 0):
         new = printed(old * rng.uniform(*FACTORS), entry)
         if (
             float(new) != old
@@ -100,20 +100,25 @@ def _side_of_normal(value: float, entry: Lab) -> int:
 
 def _doses(patient: Patient, rng: random.Random) -> Iterator[Option]:
     """Another of the drug's usual doses; of a drug that is raised or lowered the new dose, which stays on its side."""
-    for at, use in _shuffled(list(enumerate(patient.drugs)), rng):
+    for at, use in enumerate(patient.drugs):
         field = "new_dose" if use.new_dose else "dose"
         told = getattr(use, field)
         for dose in _shuffled(_drug(use.name).doses, rng) if told else ():
-            moved = use.new_dose is None or use.dose is None or _raises(use.dose, dose) == _raises(use.dose, told)
-            if dose not in (use.dose, use.new_dose) and moved:
+            turned = field == "new_dose" and use.dose and _is_more(dose, use.dose) != _is_more(told, use.dose)
+            if dose not in (use.dose, use.new_dose) and not turned:
                 dosed: dict[str, Any] = {field: dose}
                 changed = replace(patient, drugs=_with(patient.drugs, at, replace(use, **dosed)))
                 yield Option(changed, _dose_value(told), _dose_value(dose), use.name)
 
 
-def _raises(old: str, new: str) -> bool:
-    before, after = (find_quantities(dose)[0] for dose in (old, new))
-    return after.values[0] * UNITS[after.unit][1] > before.values[0] * UNITS[before.unit][1]
+def _is_more(dose: str, other: str) -> bool:
+    """Whether a dose is the larger one of two of the same drug."""
+    sizes = [q.values[0] * UNITS[q.unit][1] if q.unit else q.values[0] for q in map(_quantity, (dose, other))]
+    return sizes[0] > sizes[1]
+
+
+def _quantity(dose: str) -> Quantity:
+    return find_quantities(dose)[0]
 
 
 def _dose_value(dose: str) -> str:
@@ -124,20 +129,26 @@ def _dose_value(dose: str) -> str:
 def _drugs(patient: Patient, rng: random.Random) -> Iterator[Option]:
     """Another drug of the same class that comes in the same dose and is taken the same way."""
     named = {use.name for use in patient.drugs} | {allergy.substance for allergy in patient.allergies or ()}
-    for at, use in _shuffled(list(enumerate(patient.drugs)), rng):
+    for at, use in enumerate(patient.drugs):
         for other in _shuffled(load_lexicon().drugs, rng):
-            alike = other.drug_class == _drug(use.name).drug_class and {use.dose, use.new_dose} <= {None, *other.doses}
-            if alike and other.name not in named and use.route in (None, *other.routes):
-                if use.frequency not in (None, *other.frequencies):
-                    continue
+            if other.name not in named and _can_replace(other, use):
                 changed = replace(patient, drugs=_with(patient.drugs, at, replace(use, name=other.name)))
                 yield Option(changed, use.name, other.name)
+
+
+def _can_replace(other: Drug, use: DrugUse) -> bool:
+    return (
+        other.drug_class == _drug(use.name).drug_class
+        and {use.dose, use.new_dose} <= {None, *other.doses}
+        and use.route in (None, *other.routes)
+        and use.frequency in (None, *other.frequencies)
+    )
 
 
 def _allergies(patient: Patient, rng: random.Random) -> Iterator[Option]:
     """Another substance that causes the same reaction, and of whose class the patient takes nothing."""
     taken = {use.name for use in patient.drugs} | {_drug(use.name).drug_class for use in patient.drugs}
-    for at, told in _shuffled(list(enumerate(patient.allergies or ())), rng):
+    for at, told in enumerate(patient.allergies or ()):
         for substance, reactions, classes in _shuffled(sense()["allergies"], rng):
             if (
                 told.reaction in (None, *reactions)
@@ -150,7 +161,7 @@ def _allergies(patient: Patient, rng: random.Random) -> Iterator[Option]:
 
 def _relatives(patient: Patient, rng: random.Random) -> Iterator[Option]:
     lines = dict(sense()["family"])
-    for at, told in _shuffled(list(enumerate(patient.family)), rng):
+    for at, told in enumerate(patient.family):
         for other in _shuffled(sense()["relatives"][lines.get(told.condition) or "any"], rng):
             if other != told.relative:
                 family = _with(patient.family, at, replace(told, relative=other))
@@ -163,7 +174,7 @@ def _conditions(patient: Patient, rng: random.Random) -> Iterator[Option]:
     told += [patient.diagnosis.condition] if patient.diagnosis else []
     named = {*told, *patient.ruled_out, *(relative.condition for relative in patient.family)}
     groups = {condition.name: condition.group for condition in load_lexicon().conditions}
-    for old in _shuffled(sorted(set(told)), rng):
+    for old in dict.fromkeys(told):
         for new in _shuffled([name for name, group in groups.items() if group == groups[old]], rng):
             if new not in named:
                 yield Option(_renamed(patient, old, new), old, new)
@@ -197,8 +208,8 @@ def _mirrored(parts: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def _standings(patient: Patient, rng: random.Random) -> Iterator[Option]:
     """A symptom and a denied one change places, so that neither list grows; either of them can be followed."""
-    for at, present in _shuffled(list(enumerate(patient.symptoms)), rng):
-        for place, denied in _shuffled(list(enumerate(patient.denied)), rng):
+    for at, present in enumerate(patient.symptoms):
+        for place, denied in enumerate(patient.denied):
             symptoms, absent = _with(patient.symptoms, at, denied), _with(patient.denied, place, present)
             changed = replace(patient, symptoms=symptoms, denied=absent)
             yield Option(changed, standing(present, denied=False), standing(present, denied=True), present)

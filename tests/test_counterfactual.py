@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from benchmarks import counterfactual_reading as reading
 from benchmarks.counterfactual_facts import KINDS
 from benchmarks.counterfactual_notes import Change, changes_of
 from benchmarks.counterfactual_reading import differ_in_that_alone, outcome, values
+from clinical.patient import Complaint, DrugUse, Located, Patient, Relative, Value
 from evaluation_stage_a.examples import read_examples
 from utils.cli import UserError
 from utils.records import read_csv, write_csv
@@ -130,6 +132,32 @@ def test_a_note_that_cannot_be_written_again_is_refused(phase1):
     for name, note in ((example.example_id, example.clinical_note + " Smokes."), ("mine", example.clinical_note)):
         with pytest.raises(UserError, match=r"write_notes\.py"):
             changes_of(name, note, example.evidence_stats, counterfactual.CORPUS_SEED)
+
+
+PATIENT = Patient(
+    60, "male", "cardiology", "clinic", Complaint("cough", "left"),
+    drugs=(DrugUse("lisinopril", "10 mg", None, "once daily", "increased", "20 mg"),),
+    labs=(Value("potassium", "5.6"),), signs=(Located("wheezes", "left"),),
+    family=(Relative("father", "prostate cancer"),),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "news"),
+    [
+        ("dose", {"40 mg"}),  # still an increase, and not the dose it has
+        ("side", {"right"}),
+        ("relative", {"brother"}),  # no mother has cancer of the prostate
+    ],
+)
+def test_a_new_value_is_as_plausible(kind, news):
+    assert {option.new for option in KINDS[kind].options(PATIENT, random.Random(1))} == news
+
+
+def test_a_high_value_stays_high_and_the_whole_patient_is_mirrored():
+    assert all(float(option.new) > 5 for option in KINDS["value"].options(PATIENT, random.Random(1)))
+    (option,) = KINDS["side"].options(PATIENT, random.Random(1))
+    assert (option.patient.complaint.side, option.patient.signs[0].side) == ("right", "right")
 
 
 # ----------------------------------------------------------------------------------------------------- figures
