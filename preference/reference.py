@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from preference.pairs import packed_length
+from utils.cli import RunError
 from utils.distributed import own_share, process_count, process_index
 from utils.files import append_journal, make_output_dir, open_journal, read_journal, sha256_text
 
@@ -86,8 +87,14 @@ class ReferenceLogProbs:
                 self.known.update(found)
 
     def add_to(self, pairs: Dataset) -> Dataset:
-        """The pairs with the two columns from which TRL's DPOTrainer reads precomputed reference log-probs."""
-        values = [self.known[key] for key in pair_keys(pairs)]
+        """The pairs with the two columns from which TRL's DPOTrainer reads precomputed reference log-probs.
+
+        Raises RunError where some are not there though all processes are done.
+        """
+        keys = pair_keys(pairs)
+        if not self.known.keys() >= set(keys):
+            raise RunError(f"not all processes write into {self.folder}; machines need a folder that they share")
+        values = [self.known[key] for key in keys]
         with_chosen = pairs.add_column("ref_chosen_logps", [chosen for chosen, _ in values])
         return with_chosen.add_column("ref_rejected_logps", [rejected for _, rejected in values])
 

@@ -43,6 +43,11 @@ def is_left_alone() -> bool:
     return by_accelerate and "WORLD_SIZE" not in os.environ
 
 
+def shards_weights() -> bool:
+    """Whether ``accelerate launch`` was told, by a flag or its saved configuration, to spread one model over cards."""
+    return any(os.environ.get(f"ACCELERATE_USE_{way}") == "true" for way in ("FSDP", "DEEPSPEED", "MEGATRON_LM"))
+
+
 def own_share(work: Sequence[Item]) -> Sequence[Item]:
     """What of the work is this process's: every n-th item, so that work in order of size is shared out evenly."""
     return work[process_index() :: process_count()]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils.cli import PROJECT_ROOT, RunError, UserError, from_here_or_project
-from utils.distributed import is_left_alone, process_count
+from utils.distributed import is_left_alone, process_count, shards_weights
 from utils.files import write_json
 
 if TYPE_CHECKING:
@@ -135,6 +135,11 @@ def choose_device(name: str, *, several_processes: bool = False) -> torch.device
         raise UserError(
             "accelerate has started one process where several were asked for, as it does without cards; start them "
             "with: accelerate launch --multi_gpu --num_processes (how many), on a CPU too"
+        )
+    if shards_weights():
+        raise UserError(
+            "every process needs the whole model here, so FSDP, DeepSpeed and Megatron are not for it; start with: "
+            "accelerate launch --multi_gpu --num_processes (how many)"
         )
     several = process_count() > 1
     if several and not several_processes:
