@@ -168,7 +168,7 @@ def predict(shape: ModelShape, batch: Batch, plan: Plan) -> Memory:
     kept, layer = saved_by_layer(shape, batch, plan), shape.layers
     stream = batch.tokens * shape.hidden
     if plan.checkpointing:
-        stored = stream * (plain if plan.full else plan.size)
+        stored = stream * (plain if plan.full else plan.size) + kept_by_int8(shape, batch, plan)
         activations = Part(
             layer * stored + kept + stream * FP32,
             f"{batch.rows} x {batch.width} tokens: {layer} layers x {_mega(stored)} of input, "
@@ -223,6 +223,15 @@ def saved_by_layer(shape: ModelShape, batch: Batch, plan: Plan) -> float:
         inputs = (2 * shape.hidden + shape.intermediate) * size
     of_b = len(shape.linear) / layers * plan.adapter.rank * size
     return batch.tokens * (norms + attention + mlp + inputs + of_b)
+
+
+def kept_by_int8(shape: ModelShape, batch: Batch, plan: Plan) -> float:
+    """Bytes of a layer's inputs to int8 products, which checkpointing does not spare: bitsandbytes 0.50 holds them
+    itself (``MatMul8bitLt``, on a card), where autograd does not see them. Query, key and value have one input, as have
+    gate and up projection.
+    """
+    inputs = 2 * shape.hidden + shape.query + shape.intermediate
+    return batch.tokens * inputs * plan.size if plan.quantization == "8bit" else 0
 
 
 def head_scratch(shape: ModelShape, batch: Batch, plan: Plan) -> float:

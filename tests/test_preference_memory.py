@@ -7,8 +7,11 @@ from contextlib import nullcontext
 
 import pytest
 import torch
+from bitsandbytes.autograd._functions import MatMul8bitLt, MatmulLtState
+from bitsandbytes.functional import int8_vectorwise_quant
 from datasets import Dataset
 from peft import LoraConfig, get_peft_model
+from torch.utils.checkpoint import checkpoint
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from preference.memory import Batch, PairSize, Plan, longest_batch, pair_sizes, predict, saved_by_layer
@@ -89,6 +92,26 @@ def test_an_8b_model_in_4_bit_trains_on_a_card_of_12_gb():
     assert sum(part.size for part in memory.parts.values()) == memory.total < 9e9
     shown = memory.arithmetic()
     assert "6.98e9 weights of linear layers x 0.516 bytes" in shown and f"{memory.total / 1e9:.2f} GB" in shown
+
+
+def test_an_int8_product_keeps_its_input_through_checkpointing():
+    shape, batch = shape_of(LLAMA_8B), Batch(rows=1, width=512, scored=100)
+    adapter = new_adapter(shape, 16)
+    whole, int8 = (
+        predict(shape, batch, Plan("cuda", True, adapter, kind, checkpointing=True)) for kind in (None, "8bit")
+    )
+    # 32 layers x 512 tokens x 2 bytes of what goes into query/key/value, output, gate/up and down projection.
+    kept = 32 * 512 * 2 * (4096 + 4096 + 4096 + 14336)
+    assert int8.activations.size - whole.activations.size == kept
+    # As the library has it: the product's own node holds the input, past checkpoint's hooks.
+    state, weight = MatmulLtState(), torch.randn(8, 16, dtype=torch.float16)
+    state.has_fp16_weights, state.threshold = False, 6.0
+    state.CB, state.SCB, _ = int8_vectorwise_quant(weight)
+    inputs = torch.randn(3, 16, requires_grad=True)
+    product = checkpoint(
+        lambda rows: MatMul8bitLt.apply(rows.sin(), weight, None, None, state), inputs, use_reentrant=False
+    )
+    torch.testing.assert_close(product.grad_fn.tensors[2], inputs.sin())
 
 
 def test_gradient_checkpointing_keeps_one_layer_and_the_input_of_each():
