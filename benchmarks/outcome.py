@@ -23,6 +23,7 @@ import generate_phase2_data
 import stage_b_dpo_training
 from benchmarks.measured_on import PACKAGES, measured_on
 from benchmarks.outcome_plan import (
+    EVALUATE,
     NOTES,
     OF_LOSS,
     OF_PAIRS,
@@ -35,11 +36,15 @@ from benchmarks.outcome_plan import (
     content,
     pairs_that_fit,
 )
-from benchmarks.outcome_steps import Step, run_steps, seconds_if_done
+from benchmarks.outcome_steps import Step, minutes, run_steps, seconds_if_done
 from utils.cli import EXIT_OK, UserError, from_here_or_project, new_parser, positive_float, positive_int, run_script
 
 if TYPE_CHECKING:
     from benchmarks.outcome_figures import Results
+
+WORK = {"test": Path("outputs/outcome"), "val": Path("outputs/pilots")}
+# Journals of generated texts: a step takes from them what has the same model, note and settings.
+TEXTS = {PAIRS: ("train_samples.jsonl", "val_samples.jsonl"), EVALUATE: ("generated.journal.jsonl",)}
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -60,7 +65,9 @@ def build_parser() -> argparse.ArgumentParser:
     paths = parser.add_argument_group("what goes in and out")
     paths.add_argument("--sft_model_path", default="models/sft_specialist_fast_fp16/final_model", help="Stage A")
     paths.add_argument("--phase1_dir", default="phase1_data_medhal/sft", help="notes whose facts are known")
-    paths.add_argument("--work_dir", type=Path, default=Path("outputs/outcome"), help="gets what the steps make")
+    paths.add_argument(
+        "--work_dir", type=Path, help="gets what the steps make: outputs/outcome, for val outputs/pilots"
+    )
     paths.add_argument("--output_dir", type=Path, help="gets the report: benchmarks, or for val a folder in --work_dir")
     paths.add_argument("--log", default="benchmarks/LOG.md", help="gets a row for this run")
     paths.add_argument("--readme", default="README.md", help="whose results are renewed with --split test")
@@ -82,6 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Plan, run the steps, measure, write; returns the exit code."""
     parser = build_parser()
     args = parser.parse_args(argv)
+    args.work_dir = args.work_dir or WORK[args.split]
 
     # ------------------------------------------------------------------ check the input before hours of work
     from benchmarks.stage_a_rate import known_examples
@@ -101,9 +109,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     # ------------------------------------------------------------------ run the steps
     with locked(args.work_dir / ".lock", f"another run is at work in {args.work_dir}; wait for it, or stop it first"):
-        for step in steps:
-            if step.words[0] == PAIRS:
-                share_samples(step.folder)
+        if args.split == "val":  # on the test notes all is done anew, so that the times are those of the whole
+            for step in steps:
+                share_texts(step)
         seconds = run_steps(steps)
 
     # ------------------------------------------------------------------ measure, write, log
@@ -144,24 +152,22 @@ def print_plan(args: argparse.Namespace, pairs: int, steps: Sequence[Step]) -> N
     expected = [step.expected for step in steps]
     left = [step.expected for step in steps if seconds_if_done(step) is None]
     print(f"Outcome      {args.notes} {args.split} notes, {pairs} pairs a round, {args.num_epochs:g} epochs")
-    print(f"Steps        {len(steps)}, {len(steps) - len(left)} of them done; about {sum(left) / 3600:.1f} hours left")
+    print(f"Steps        {len(steps)}, {len(steps) - len(left)} of them done; about {minutes(sum(left))} left")
     if sum(expected) > args.hours * 3600:
-        print(
-            f"Warning      all of them take about {sum(expected) / 3600:.1f} hours on 2 CPU cores, not {args.hours:g}"
-        )
+        print(f"Warning      all of them take about {minutes(sum(expected))} on 2 CPU cores, not {args.hours:g} hours")
     sys.stdout.flush()
 
 
-def share_samples(folder: Path) -> None:
-    """Begin a step of pairs with the summaries that other such steps have sampled: the script takes what it can use."""
+def share_texts(step: Step) -> None:
+    """Begin a pilot's step with the texts that the same steps of other pilots have generated."""
     from utils.files import make_output_dir, read_journal
     from utils.records import write_jsonl
 
-    for name in ("train_samples.jsonl", "val_samples.jsonl"):
-        journals = sorted(folder.parent.glob(f"pairs*/{name}"))
+    for name in TEXTS.get(step.words[0], ()):
+        journals = sorted(step.folder.parent.glob(f"*/{name}"))
         found = {json.dumps(entry, sort_keys=True): entry for path in journals for entry in read_journal(path)}
-        if found and not (folder / name).exists():
-            write_jsonl(make_output_dir(folder) / name, found.values())
+        if found and not (step.folder / name).exists():
+            write_jsonl(make_output_dir(step.folder) / name, found.values())
 
 
 def results(steps: Sequence[Step]) -> Results:

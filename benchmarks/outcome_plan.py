@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.outcome_steps import Step, make_step
-from utils.cli import UserError, from_here_or_project
+from utils.cli import PROJECT_ROOT, UserError, from_here_or_project
+from utils.files import sha256_path, sha256_text
 
 PAIRS, TRAIN = "generate_phase2_data.py", "stage_b_dpo_training.py"
 EVALUATE, COUNTERFACTUAL = "evaluation_stage_a/evaluate_stage_a.py", "benchmarks/counterfactual.py"
@@ -24,6 +25,13 @@ OF_TRAINING = ("learning_rate", "num_epochs", "beta", "batch_size", "gradient_ac
 # The control arm's loss, one of TRL's: the mean cross entropy of the chosen summaries' tokens, as SFT has it.
 SFT = "sft"
 
+# Code whose change makes a script's output another one; what was trained on the pairs follows from their name.
+CODE = {
+    PAIRS: ("adversarial", "clinical"),
+    TRAIN: (),
+    EVALUATE: ("evaluation_stage_a", "clinical"),
+    COUNTERFACTUAL: ("clinical",),
+}
 # Seconds on 2 CPU cores, 2026-11-22: of one sampled summary, of a pair in an epoch and in the reference pass
 # (dpo_speed.json), of a summary in step 3 (generation_speed.json), and of what a step does before and after.
 SAMPLE, PAIR, REFERENCE, SUMMARY, AROUND = 1.7, 2.1, 0.9, 1.2, 30.0
@@ -140,7 +148,7 @@ class Plan:
         self, name: str, makes: str, script: str, options: dict[str, Any], seconds: float, **more: tuple[str, ...]
     ) -> Step:
         build = partial(make_step, self.args.work_dir, name, makes, script, options, **more)  # type: ignore[arg-type]
-        return build(reads=self.reads, expected=AROUND + seconds)
+        return build(reads=self.reads + _hash_of(CODE[script]), expected=AROUND + seconds)
 
 
 @cache
@@ -148,6 +156,11 @@ def _notes_in(path: Path) -> int:
     from evaluation_stage_a.examples import read_notes
 
     return len(read_notes(path).examples)
+
+
+@cache
+def _hash_of(rooms: tuple[str, ...]) -> str:
+    return sha256_text(" ".join(sha256_path(PROJECT_ROOT / room) for room in rooms))
 
 
 def _name(step: str, number: int) -> str:
@@ -182,7 +195,6 @@ def check_options(steps: Iterable[Step]) -> None:
 
 def content(args: argparse.Namespace) -> str:
     """What tells this Stage A and these notes from others. Raises UserError where one is not there."""
-    from utils.files import sha256_path, sha256_text
     from utils.models import find_checkpoint
 
     checkpoint = find_checkpoint(args.sft_model_path, "--sft_model_path", "python models/train_stage_a.py")

@@ -10,7 +10,7 @@ from benchmarks.outcome_report import TITLES
 
 COLOURS = {"stage_a": "C7", "control": "C0", "stage_b": "C2"}
 RATES = {
-    "by the notes' facts": lambda arm: arm["oracle"]["hallucination_rate"],
+    "known facts": lambda arm: arm["oracle"]["hallucination_rate"],
     "upper bound": lambda arm: arm["oracle"]["upper_bound_rate"],
     "screen": lambda arm: arm["screened_hallucination_rate"],
 }
@@ -63,5 +63,8 @@ def draw_coverage(panel: Any, arms: Mapping[str, Any]) -> None:
         reach = [[100 * (rate["share"] - rate["low"])], [100 * (rate["high"] - rate["share"])]]
         panel.errorbar([100 * rate["share"]], [100 * coverage], xerr=reach, fmt="o", capsize=3, color=COLOURS[name])
         panel.annotate(TITLES[name], (100 * rate["share"], 100 * coverage), xytext=(6, 6), textcoords="offset points")
-    panel.set(title="Important facts given", xlabel="summaries with an error, %", ylabel="%", xlim=(0, 100))
-    panel.margins(y=0.5)
+    coverages = [100 * arm["oracle"]["coverage"] for arm in arms.values()]
+    around = (min(coverages) - 10, max(coverages) + 10)  # points, so that a small difference looks small
+    panel.set(
+        title="Important facts given", xlabel="summaries with an error, %", ylabel="%", xlim=(0, 100), ylim=around
+    )

@@ -16,7 +16,7 @@ import stage_b_dpo_training
 from benchmarks import outcome, outcome_report, outcome_steps
 from benchmarks.counterfactual_reading import OUTCOMES
 from benchmarks.outcome_figures import bars, examples, percent, points, read_results
-from benchmarks.outcome_plan import Plan, check_options, pairs_that_fit
+from benchmarks.outcome_plan import PAIRS, Plan, check_options, pairs_that_fit
 from benchmarks.outcome_steps import Step, as_words, make_step, run_steps, seconds_if_done
 from clinical.patient import Complaint, Patient, to_json
 from preference.pairs import encode_pairs, read_pairs
@@ -227,7 +227,7 @@ def test_options_become_words():
 
 @pytest.fixture
 def args():
-    return outcome.build_parser().parse_args(["--notes", "300", "--split", "test"])
+    return outcome.build_parser().parse_args(["--notes", "300", "--split", "test", "--work_dir", "work"])
 
 
 def test_each_step_s_time_by_hand(args):
@@ -276,14 +276,14 @@ def test_options_that_stage_b_refuses_are_refused_before_anything_runs(args):
     check_options(Plan(args, 280, "a").steps())
 
 
-def test_samples_are_shared_by_pairs_of_other_shares(tmp_path):
+def test_pilots_share_the_texts_that_one_of_them_has_generated(tmp_path):
     for name, key in (("pairs-1", "a"), ("pairs-2", "b")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "train_samples.jsonl").write_text(json.dumps({"texts": {key: {}}}) + "\n")
-    outcome.share_samples(tmp_path / "pairs-3")
+    for name in ("pairs-3", "pairs-1"):
+        outcome.share_texts(Step("pairs", "", (PAIRS,), tmp_path / name, 1.0))
     shared = read_journal(tmp_path / "pairs-3" / "train_samples.jsonl")
     assert shared == [{"texts": {"a": {}}}, {"texts": {"b": {}}}]
-    outcome.share_samples(tmp_path / "pairs-1")
     assert len(read_journal(tmp_path / "pairs-1" / "train_samples.jsonl")) == 1  # has its own already
 
 
@@ -464,6 +464,6 @@ def test_make_outcome_passes_options_that_there_are(tmp_path):
     dry = ["make", "--dry-run", "--always-make", "outcome"]
     printed = subprocess.run(dry, cwd=PROJECT_ROOT, capture_output=True, text=True, check=True).stdout
     words = printed.replace("\\\n", " ").partition("benchmarks/outcome.py")[2].split("\n")[0].split()
-    args = outcome.build_parser().parse_args(words)
+    args = outcome.build_parser().parse_args([*words, "--work_dir", "work"])
     assert (args.split, args.notes) == ("test", 300)
     check_options(Plan(args, pairs_that_fit(args, "a"), "a").steps())
