@@ -196,11 +196,11 @@ def refused_memory(trainer: PairsTrainer, step: Callable[[], Step]) -> tuple[Ste
 
 
 def preflight(setting: Setting) -> str:
-    """Step 2's prediction of its memory against what its tensors took, with whole weights and in 4 bit."""
+    """Step 2's prediction of its memory against what its tensors took, with whole weights and quantized ones."""
     if setting.device.type != "cuda":
         raise Skipped("no card; benchmarks/dpo_speed.py compares them on a CPU")
-    figures = []
-    for name, more in (("whole weights", ()), ("4-bit", ("--load_in_4bit",))):
+    figures, off_by = [], []
+    for name, more in (("whole weights", ()), ("4-bit", ("--load_in_4bit",)), ("8-bit", ("--load_in_8bit",))):
         folder = setting.new_folder()
         args = setting.options(folder, *more)
         sizes = pair_sizes(setting.encoded(load_tokenizer(setting.checkpoint), args, count=None).dataset)
@@ -210,11 +210,13 @@ def preflight(setting: Setting) -> str:
         torch.cuda.reset_peak_memory_stats()
         run_stage_b(setting, folder, *more)
         peak = torch.cuda.max_memory_allocated()
-        figures.append(f"{name}: {expected / GB:.2f} GB predicted, {peak / GB:.2f} taken, {expected / peak - 1:+.0%}")
-        require(abs(expected / peak - 1) <= OFF_BY, f"{'; '.join(figures)} ({predicted})")
+        off_by.append(abs(expected / peak - 1))
+        figures.append(f"{name}: {expected / GB:.2f} GB predicted, {peak / GB:.2f} taken ({predicted})")
     free, total = torch.cuda.mem_get_info()
     beside = total - free - torch.cuda.memory_reserved()
-    return f"{'; '.join(figures)}; {beside / GB:.2f} GB on the card beside tensors, CUDA and other programs"
+    figures.append(f"{beside / GB:.2f} GB on the card beside tensors: CUDA, and other programs")
+    require(max(off_by) <= OFF_BY, f"off by up to {max(off_by):.0%}: {'; '.join(figures)}")
+    return "; ".join(figures)
 
 
 def generation(setting: Setting) -> str:
