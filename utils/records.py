@@ -111,7 +111,7 @@ def encoding_of(path: Path, *, strict: bool = True) -> str:
         return "cp1252"
     found = f"{path}, {fault.where} is not {encoding.removesuffix('-sig').upper()}"
     if strict:
-        raise UserError(f"{found}; save the file as UTF-8 (from Windows: iconv -f CP1252 -t UTF-8)")
+        raise UserError(f'{found}; save the file as UTF-8 (in Excel, the type "CSV UTF-8")')
     print(f"note: {found}; the rest is read", file=sys.stderr)
     return encoding if encoding != "utf-8-sig" or fault.certain else "cp1252"
 
