@@ -1,4 +1,4 @@
-"""Does everything run on this machine's card? A few minutes, one table, and a text to paste into an issue.
+"""Does everything run on this machine's card? One table, and a text to paste into an issue.
 
     python benchmarks/gpu_smoke.py
 

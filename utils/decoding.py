@@ -56,7 +56,8 @@ class SlotLayer(CacheLayerMixin):
         self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Write one token into each used slot, at its length; returns all that the used slots may look at."""
-        rows, lengths = torch.arange(self.slots.used), self.slots.lengths[: self.slots.used]
+        lengths = self.slots.lengths[: self.slots.used]
+        rows = torch.arange(self.slots.used, device=lengths.device)  # or each layer of each step would fetch it
         self.keys[rows, :, lengths] = key_states[:, :, 0]
         self.values[rows, :, lengths] = value_states[:, :, 0]
         filled = slice(int(lengths.max()) + 1)
