@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -181,6 +183,7 @@ def step(tmp_path):
     return build
 
 
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs process groups")
 def test_a_step_killed_by_a_signal_is_done_again_and_its_time_is_added_up(step, tmp_path):
     made = step(0)
     program = (
@@ -460,7 +463,8 @@ def test_the_log_has_a_row_for_each_run_and_the_columns_that_rows_have():
     assert {line.count(" | ") for line in columns} == {len(outcome_report.LOG_COLUMNS) - 1}
 
 
-def test_make_outcome_passes_options_that_there_are(tmp_path):
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+def test_make_outcome_passes_options_that_there_are():
     dry = ["make", "--dry-run", "--always-make", "outcome"]
     printed = subprocess.run(dry, cwd=PROJECT_ROOT, capture_output=True, text=True, check=True).stdout
     words = printed.replace("\\\n", " ").partition("benchmarks/outcome.py")[2].split("\n")[0].split()
