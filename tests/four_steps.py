@@ -1,4 +1,4 @@
-"""Stage A and the four steps in one process, each begun as a person begins it, in a folder that holds tiny notes.
+"""The importer, Stage A and the four steps on tiny notes in one process, each begun as a person begins it.
 
 Run this file as a script in a folder that :func:`prepare` has made; what step 4 asks is answered by standard input.
 """
@@ -14,7 +14,10 @@ EVALUATE = "evaluation_stage_a/evaluate_stage_a.py"
 STAGE_A = "models/sft_specialist_fast_fp16/final_model"
 FEW = ("--max_new_tokens", "8", "--device", "cpu")
 OWN_ERRORS = ("--on_policy", "--samples_per_note", "1", "--num_proc", "2", "--rejects", "refused/refused.jsonl")
+OWN = ("--note_column", "clinical_note", "--summary_column", "model_summary", "--label_column", "label")
+SHARES = ("--validation_share", "0.2", "--test_share", "0.2")
 COMMANDS = (
+    ("phase1_data_medhal/import_notes.py", "--input", "phase1_data_medhal/sft", *OWN, *SHARES),
     ("models/train_stage_a.py", "--num_epochs", "1", "--device", "cpu"),
     ("generate_phase2_data.py", *OWN_ERRORS),
     ("stage_b_dpo_training.py", "--num_epochs", "1", "--merge", "--device", "cpu"),
