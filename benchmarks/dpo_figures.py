@@ -24,7 +24,7 @@ GRADIENTS, PROFILE_FILE = "gradients.safetensors", "profile.json"  # what an arm
 PROFILE: Mapping[str, tuple[str, ...]] = {
     "optimizer": ("Optimizer.step", "Optimizer.zero_grad", "clip_grad"),
     "data": ("DataLoader",),
-    "LM head": ("ChunkedLogProb",),
+    "LM head": ("ChunkedLogProb", "LabelScores"),
     "attention": ("scaled_dot_product", "ScaledDotProduct"),
     "matrix products": ("aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm", "aten::matmul", "aten::linear"),
     "other operators": ("",),

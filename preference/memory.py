@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from preference.model_shape import AdapterShape, ModelShape
 from preference.pairs import packed_lengths
-from utils.cpu_speed import HEAD_TILE
+from utils.cpu_speed import labels_at_once
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -24,8 +24,8 @@ GB = 1e9
 NF4, INT8 = (4 + 0.127) / 8, 1.0
 FP32 = 4
 # TRL 1.16's fused LM head scores so many tokens at once (trl/kernels/chunked_logprob.py), and so many entries of the
-# vocabulary, fewer where we run on a CPU ...
-HEAD_TOKENS, HEAD_VOCABULARY = 4096, {"cpu": HEAD_TILE, "mps": 32768, "cuda": 32768}
+# vocabulary ...
+HEAD_TOKENS, HEAD_VOCABULARY = 4096, 32768
 # ... and without Triton its backward holds seven fp32 copies of that tile, and a mask.
 HEAD_COPIES = 7 * FP32 + 1
 # Python with torch, transformers, trl, peft and what they import: 0.59 GB measured on Linux. On a card, CUDA's context
@@ -235,10 +235,14 @@ def kept_by_int8(shape: ModelShape, batch: Batch, plan: Plan) -> float:
 
 
 def head_scratch(shape: ModelShape, batch: Batch, plan: Plan) -> float:
-    """Bytes that the LM head takes in its backward pass: a tile of scores, and without Triton copies of it."""
-    tokens, width = min(batch.scored, HEAD_TOKENS), HEAD_VOCABULARY[plan.device]
-    copies = 0 if plan.triton else HEAD_COPIES * min(shape.vocabulary, width)
-    return tokens * (width * plan.size + copies)
+    """Bytes that the LM head takes: a tile of scores, and without Triton copies of it; on a CPU, scores of many labels
+    and their probabilities (utils.cpu_head).
+    """
+    if plan.device == "cpu":
+        return 2 * FP32 * min(batch.scored, labels_at_once(shape.vocabulary)) * shape.vocabulary
+    tokens = min(batch.scored, HEAD_TOKENS)
+    copies = 0 if plan.triton else HEAD_COPIES * min(shape.vocabulary, HEAD_VOCABULARY)
+    return tokens * (HEAD_VOCABULARY * plan.size + copies)
 
 
 def backward_scratch(shape: ModelShape, batch: Batch, plan: Plan) -> float:

@@ -17,6 +17,7 @@ from preference.runs import METRICS, RunFolder
 from preference.summary_lengths import WarnOfShortSummaries
 from preference.trainer import PairsTrainer
 from utils.cli import RunError
+from utils.cpu_head import keep_probabilities
 from utils.cpu_speed import reuse_freed_memory, score_in_small_tiles, score_labelled_tokens_only
 from utils.models import autocast_flags
 from utils.resumable_training import SaveByTheClock
@@ -61,6 +62,7 @@ def build_trainer(
     device = policy.model.device
     if device.type == "cpu":
         score_in_small_tiles()
+        keep_probabilities()
     flags = autocast_flags(device)
     set_seed(args.seed)  # LoRA's random half is drawn while the trainer is built, before it sets its own seed
     config = DPOConfig(

@@ -24,6 +24,7 @@ def stock_trl() -> Iterator[None]:
 
         sys.modules["trl.trainer.utils"]._use_triton = chunked_logprob._use_triton
         sys.modules["trl.trainer.utils"]._CHUNKED_LOGPROB_CHUNK_SIZE = 32768
+        sys.modules["trl.trainer.utils"]._ChunkedLogProbFunction = chunked_logprob.ChunkedLogProbFunction
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,8 @@ from pathlib import Path
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 # Vocabulary entries that the LM head scores at once: a tile of them stays in a CPU's cache.
 HEAD_TILE = 4096
+# Bytes of scores that utils.cpu_head has at once, and of as many probabilities.
+HEAD_SCORES = 256 << 20
 # What PyTorch asks, once, before its first large block; and where Linux says whether it gives such pages.
 LARGE_PAGES, _GIVEN = "THP_MEM_ALLOC_ENABLE", Path("/sys/kernel/mm/transparent_hugepage/enabled")
 
@@ -58,6 +60,11 @@ def score_labelled_tokens_only() -> None:
     import trl.trainer.utils
 
     trl.trainer.utils._use_triton = lambda device: True
+
+
+def labels_at_once(vocabulary: int) -> int:
+    """How many labels utils.cpu_head scores at once; where a batch has more, it scores them again going backward."""
+    return max(1, HEAD_SCORES // (4 * vocabulary))
 
 
 def score_in_small_tiles(width: int = HEAD_TILE) -> None:
