@@ -243,6 +243,7 @@ def log_row(record: Record) -> str:
     rates = [percent(arms[a]["oracle"]["hallucination_rate"]) if a in arms else "–" for a in TITLES]
     own = sum(found["train"]["by strategy"].get("on_policy", 0) for found in record["pairs"].values())
     made = sum(found["train"]["pairs"] for found in record["pairs"].values())
+    trained = sum(found["train_pairs"] for step, found in record["trained"].items() if step.startswith("stage_b"))
     p = change["oracle"]["mcnemar_p"]
     notes = f"{record['notes']} {record['split']}"
     cells = (
@@ -250,7 +251,7 @@ def log_row(record: Record) -> str:
         record["date"][:10],
         f"**{notes}**" if record["split"] == "test" else notes,
         as_options(record["unusual"]),
-        f"{record['trained']['stage_b']['train_pairs']} ({100 * own / made:.0f} %)",
+        f"{trained} ({100 * own / made:.0f} %)",
         *rates,
         f"{change['oracle']['fixed']}, {change['oracle']['broken']}; {p:.2g}",
         points(change["oracle"]["changes"]["coverage"]),
