@@ -47,6 +47,7 @@ PASS, FAIL, SKIPPED = "pass", "FAIL", "skipped"
 PAIR_COUNT, SEED = 16, 42
 PATIENCE = 600.0  # seconds for one check, libraries included
 PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "bitsandbytes", "triton")
+FOLDERS = r"""[A-Za-z]:\\[^:*?"'<>|]*\\|(?:[A-Za-z]:)?(?:[\\/][^\s\\/:'",;]+)+[\\/]"""
 LONGEST = 300  # characters of an error in the text to paste
 
 
@@ -147,7 +148,7 @@ def without_places(error: BaseException) -> str:
     line = (str(error).strip().splitlines() or [""])[0]
     for folder in (PROJECT_ROOT, tempfile.gettempdir(), Path.home()):
         line = line.replace(str(folder), "…")
-    line = re.sub(r"(?:[A-Za-z]:)?(?:[\\/][^\s\\/:'\",;]+)+[\\/]", "…/", line)
+    line = re.sub(FOLDERS, "…/", line)
     return f"{type(error).__name__}: {line}"[:LONGEST]
 
 
@@ -213,7 +214,7 @@ def driver() -> str:
     asked = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
     try:
         told = subprocess.run(asked, capture_output=True, encoding="utf-8", timeout=20, check=True).stdout.split()
-    except (OSError, subprocess.SubprocessError):
+    except (OSError, ValueError, subprocess.SubprocessError):  # none, or one that speaks otherwise
         told = []
     return told[0] if told else "unknown"
 
