@@ -149,16 +149,10 @@ def unpack(field: torch.Tensor, packed: PackedRows, labels: torch.Tensor) -> tor
 class SharedPrefixModel:
     """Called as DPOTrainer calls its model with the fused LM head; returns what that would have returned.
 
-    ``groups`` says which rows become one. A pair is the same row in every batch that it may come to be in; a note's
-    row has fewer tokens, but its width differs with what else is known of the note.
+    ``groups`` says which rows become one: those of a pair, or all of a note that are in the batch.
     """
 
-    def __init__(
-        self,
-        model: Callable[..., Any],
-        config: PreTrainedConfig,
-        groups: Grouping = by_pair,
-    ) -> None:
+    def __init__(self, model: Callable[..., Any], config: PreTrainedConfig, groups: Grouping = by_pair) -> None:
         self.model, self.groups = model, groups
         self.additive_mask = config._attn_implementation == "eager"
 
