@@ -3,8 +3,8 @@
 TRL's own (trl/kernels/chunked_logprob.py) is made for a card's memory: it scores the vocabulary tile by tile, folds the
 tiles into running sums, and scores all of it again in the backward pass. Here as many labels are scored at once as
 ``labels_at_once`` allows; those of a usual batch are, and what the backward pass needs of them is still there. With p
-the probabilities and W the weight, the gradient of label t's log-prob is W[t] - p W: one matrix product, and nothing
-else as wide as the vocabulary.
+the probabilities and W the weight, the gradient of label t's log-prob is (onehot(t) - p) W: one matrix product, and
+nothing else as wide as the vocabulary.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class LabelScores(torch.autograd.Function):
         parts = zip(hidden.split(at_once), targets.split(at_once), strict=True)
         scored = [figures_of(part, weight, bias, labels, scale, outputs) for part, labels in parts]
         figures = {name: torch.cat([part[name] for part, _ in scored]) for name in scored[0][0]}
-        kept = [probabilities for _, probabilities in scored] if len(scored) == 1 else []
+        kept = [error for _, error in scored] if len(scored) == 1 else []
         ctx.save_for_backward(hidden, weight, bias, targets, *kept)
         ctx.scale, ctx.at_once = scale, at_once
         others = [figures.get(name) for name in OTHER_FIGURES]
@@ -84,13 +84,13 @@ class LabelScores(torch.autograd.Function):
         for start in range(0, len(hidden), ctx.at_once):
             rows = slice(start, start + ctx.at_once)
             part, labels, slope = hidden[rows], targets[rows], gradient[rows, None] * ctx.scale
-            p = kept[0] if kept else logits_of(part, weight, bias, ctx.scale).softmax(-1)
+            error = kept[0] if kept else figures_of(part, weight, bias, labels, ctx.scale, ())[1]
             if of_hidden is not None:
-                of_hidden[rows] = (weight[labels] - p @ weight) * slope
+                of_hidden[rows] = (error @ weight) * -slope
             if of_weight is not None:
-                of_weight.index_add_(0, labels, part * slope).addmm_(p.T, part * slope, alpha=-1)
+                of_weight.addmm_(error.T, part * slope, alpha=-1)
             if of_bias is not None:
-                of_bias.index_add_(0, labels, slope[:, 0]).addmv_(p.T, slope[:, 0], alpha=-1)
+                of_bias.addmv_(error.T, slope[:, 0], alpha=-1)
         return of_hidden, of_weight, of_bias, None, None, None
 
 
@@ -102,7 +102,7 @@ def figures_of(
     scale: float,
     outputs: tuple[str, ...],
 ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-    """The wanted figures of labels, (n,) each, and the probabilities of all entries, (n, V)."""
+    """The wanted figures of labels, (n,) each, and of all entries, (n, V), the probability, less 1 for the label."""
     logits = logits_of(hidden, weight, bias, scale)
     p = logits.softmax(-1)
     highest, top = logits.max(-1)  # the first of several
@@ -116,7 +116,7 @@ def figures_of(
         figures["is_top1"] = top == labels
     if "entropy" in outputs:
         figures["entropy"] = log_sum - logits.mul_(p).sum(-1)  # in place: nobody needs the logits after this
-    return figures, p
+    return figures, p.scatter_add_(-1, labels[:, None], p.new_full((len(p), 1), -1.0))
 
 
 def logits_of(hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, scale: float) -> torch.Tensor:
