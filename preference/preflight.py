@@ -15,7 +15,7 @@ from preference.model_shape import ModelShape, adapter_of, shape_of
 from preference.shared_prefix import reason_not_to_share
 from utils.cli import UserError
 from utils.cpu_speed import has_large_pages
-from utils.distributed import process_count
+from utils.distributed import processes_on_this_machine
 from utils.models import Checkpoint, choose_dtype, loading, read_config
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ def free_memory(device: torch.device) -> float:
     import psutil
 
     machine = psutil.virtual_memory().available
-    share = min([machine, *_left_in_container()]) / process_count()  # each process of a run loads the model
+    share = min([machine, *_left_in_container()]) / processes_on_this_machine()  # each loads the model
     return float(share + psutil.Process().memory_info().rss)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from preference.memory import Batch, PairSize, Plan, longest_batch, pair_sizes, predict, saved_by_layer
 from preference.model_shape import AdapterShape, adapter_of, new_adapter, shape_of
-from preference.preflight import Choice, Preflight, command_with, fitting_options
+from preference.preflight import Choice, Preflight, command_with, fitting_options, free_memory
 from preference.shared_prefix import IGNORED, by_pair, pack
 from tests.tiny import find
 from utils.cli import UserError
@@ -226,3 +227,12 @@ def test_a_run_that_will_not_fit_is_refused_with_the_command_that_will(tiny_adap
     shorter = preflight.verdict([], free=preflight.memory(Choice(1, 4, 320, load_in_4bit=True)).total)
     assert "leaves out 1 of 3 pairs" in str(shorter)
     assert "No choice of options fits" in str(preflight.verdict([], free=0))
+
+
+def test_the_processes_of_one_machine_divide_its_memory(monkeypatch):
+    monkeypatch.setattr("preference.preflight._left_in_container", lambda: [8_000_000])
+    monkeypatch.setattr("psutil.Process.memory_info", lambda process: SimpleNamespace(rss=1_000_000))
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    assert free_memory(CPU) == 2_000_000 + 1_000_000
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")  # the other two are on another machine
+    assert free_memory(CPU) == 4_000_000 + 1_000_000

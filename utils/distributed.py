@@ -25,6 +25,11 @@ def process_count() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
+def processes_on_this_machine() -> int:
+    """How many of them run on this machine, and divide its memory."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", process_count()))
+
+
 def process_index() -> int:
     """This process's place among them; the main one is 0."""
     return int(os.environ.get("RANK", "0"))
