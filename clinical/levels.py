@@ -8,7 +8,7 @@ from functools import cache
 from clinical.lexicon import DATA_DIR, load_lexicon
 from clinical.numbers import UNITS, Quantity
 
-LOW, HIGH = "low", "high"
+LOW, NORMAL, HIGH = "low", "normal", "high"
 _OTHER_NAMES = {"C": "°C", "s": "time"}  # units that the lexicon spells otherwise than quantities do
 
 
@@ -20,11 +20,16 @@ def levels_of(condition: str) -> tuple[tuple[str, str], ...]:
 
 def is_level(lab: str, level: str, quantity: Quantity) -> bool:
     """Whether a value lies below (or above) the adult reference range of a lab; not one in another unit."""
+    return level_of(lab, quantity) == level
+
+
+def level_of(lab: str, quantity: Quantity) -> str | None:
+    """Where a value lies by the adult reference range of a lab; None for another name, and for another unit."""
     entry = next((entry for entry in load_lexicon().labs if entry.name == lab), None)
     if entry is None or (quantity.unit and UNITS[quantity.unit][0] != _measures(entry.unit)):
-        return False
+        return None
     value = quantity.values[0]
-    return value < entry.low if level == LOW else value > entry.high
+    return LOW if value < entry.low else HIGH if value > entry.high else NORMAL
 
 
 def _measures(unit: str) -> str:

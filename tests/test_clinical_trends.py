@@ -40,7 +40,7 @@ def test_no_course_is_read_into_a_text(text):
     [
         ("Hemoglobin 9.3 g/dL (previously 10.9).", "Her hemoglobin is falling.", False),
         ("Hemoglobin 9.3 g/dL (previously 10.9).", "Her hemoglobin is rising.", True),
-        ("Hemoglobin 9.3 g/dL.", "Her hemoglobin is rising.", False),  # the note does not tell
+        ("Hemoglobin 9.3 g/dL.", "Her hemoglobin is rising.", True),  # of one value nothing tells that
         ("Hemoglobin 9.3 g/dL (previously 10.9).", "Hemoglobin went up from 9.3 to 10.9 g/dL.", True),
         ("Hemoglobin 9.3 g/dL (previously 10.9).", "Hemoglobin was 10.9 g/dL.", True),  # that was before
         ("Hemoglobin 9.3 g/dL (previously 10.9).", "Hemoglobin was 9.3 g/dL, down from 10.9.", False),

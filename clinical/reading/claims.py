@@ -53,7 +53,7 @@ _SEXES = re.compile(
 )
 # What comes after a comma and is no word of dosing begins another item: "ibuprofen 800 mg, methocarbamol 750 mg".
 _NEXT_ITEM = re.compile(
-    r";|(?:,|\band\b|\bor\b|\bplus\b)\s+(?!and|or|now|then|taken|given|with|which|from|rose|fell|down|was|were|"
+    r";|(?:,|\band\b|\bor\b|\bplus\b)\s+(?!and|or|now|then|taken|given|with|which|from|rose|risen|fell|fallen|down|was|were|"
     r"increased|decreased|currently|started|previously|orally|oral|dose)[A-Za-z-]{4,}",
     re.IGNORECASE,
 )

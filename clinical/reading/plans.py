@@ -45,6 +45,13 @@ _WORDS = {
 _PLACE = re.compile(
     rf"(?<![\w-])(?:{'|'.join(f'(?P<{kind}>{words})' for kind, words in _WORDS.items())})", re.IGNORECASE
 )
+# What may tell of the place in words that are not read; at home one also has medicines, and what one took before.
+_MAY_TELL_PLACE = re.compile(
+    r"\bhome\b(?! ?(?:rx|meds?|medic\w+|regimen|list|drugs?|dose|insulin|o2|oxygen|bp|blood))(?<!at home)|"
+    r"\bdischarg|\badmi(?:t|ss)|\bobs\b|\bobserv|\bICU\b|\bintensive|\brehab|\bd/?c\b|\bdispo|\bhospital|\bward\b|"
+    r"\bfloor\b|\binpatient|\btransfer|\bemergency|\bnursing\b|\bhospice",
+    re.IGNORECASE,
+)
 _NOT_NOW = re.compile(r"\b(?:not|never|if|previously|last|ago|refused|declined)\b[^.;]{0,20}$", re.IGNORECASE)
 
 _TO_DO = (
@@ -101,6 +108,12 @@ def find_places(text: str) -> tuple[Place, ...]:
             kind = next(kind for kind in _WORDS if match[kind])
             places.append(Place(match.start(), match.end(), kind))
     return tuple(places)
+
+
+@lru_cache(maxsize=512)
+def may_tell_place(text: str) -> bool:
+    """Whether a text may say where the patient goes, in whatever words."""
+    return bool(find_places(text) or _MAY_TELL_PLACE.search(text))
 
 
 @lru_cache(maxsize=512)

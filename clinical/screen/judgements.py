@@ -15,11 +15,11 @@ from clinical.reading.claims import CONDITION, DOSE, MEDICATION, PROCEDURE
 from clinical.reading.courses import CONTRARY as CONTRARY_COURSES
 from clinical.reading.courses import find_courses
 from clinical.reading.diagnoses import exchanged_diagnoses
-from clinical.reading.plans import AGREES, find_places, find_stages
+from clinical.reading.plans import AGREES, find_places, find_stages, may_tell_place
 from clinical.reading.relatives import PLAIN, find_family_conditions, names_relative, same_relative
 from clinical.reading.routes import find_routes
-from clinical.reading.trends import contrary_trend, find_trends
 from clinical.rewording import akin
+from clinical.screen.laboratory import judge_levels, judge_trends
 from clinical.screen.note_reading import Readings
 from clinical.screen.verdicts import CAUSE, EXPERIENCER, PLAN, UNSUPPORTED, ScreenedClaim, flag
 from clinical.sentences import Span, sentence_spans
@@ -51,14 +51,6 @@ def judge_services(note: Readings, summary: str) -> Judgements:
         around = summary[max(0, mention.start - _AROUND) : mention.end + _AROUND]
         evidence = note.plain.nearest_sentence(frozenset(keys_of(around)))
         yield ScreenedClaim(mention.start, mention.end, mention.text, PROCEDURE, UNSUPPORTED, evidence)
-
-
-def judge_trends(note: Readings, summary: str) -> Judgements:
-    """A value or a dose is said to have gone up that the note says went down, or the reverse."""
-    for trend in find_trends(summary) if find_trends(note.full.text) else ():
-        found = contrary_trend(trend, note.full.text)
-        if found:
-            yield flag(summary, trend.start, trend.end, trend.type, note, Span(found.start, found.end))
 
 
 def judge_routes(note: Readings, summary: str) -> Judgements:
@@ -162,10 +154,12 @@ def judge_courses(note: Readings, summary: str) -> Judgements:
 
 
 def judge_places(note: Readings, summary: str) -> Judgements:
-    """The patient is said to go home whom the note admits, or the like."""
+    """The patient is said to go home whom the note admits, or to go where the note names no place at all."""
     known = find_places(note.full.text)
-    for place in find_places(summary) if known else ():
-        if not any(other.kind in AGREES[place.kind] for other in known):
+    for place in find_places(summary):
+        if not known and not may_tell_place(note.full.text):
+            yield ScreenedClaim(place.start, place.end, summary[place.start : place.end], PLAN, UNSUPPORTED)
+        elif known and not any(other.kind in AGREES[place.kind] for other in known):
             yield flag(summary, place.start, place.end, PLAN, note, Span(known[-1].start, known[-1].end))
 
 
@@ -182,6 +176,7 @@ def judge_stages(note: Readings, summary: str) -> Judgements:
 JUDGEMENTS: tuple[Callable[[Readings, str], Judgements], ...] = (
     judge_changes,
     judge_services,
+    judge_levels,
     judge_trends,
     judge_diagnoses,
     judge_routes,

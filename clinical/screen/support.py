@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from clinical.mentions import CONDITION, keys_of
-from clinical.numbers import same_amount
+from clinical.numbers import Quantity, same_amount
 from clinical.reading.assertion import AFFIRMED, CONSIDERED, NEGATED, UNCLEAR
-from clinical.reading.claims import DEMOGRAPHICS, DOSE, LATERALITY, NEGATION, TITLE, Claim, extract_claims
+from clinical.reading.claims import DEMOGRAPHICS, DOSE, LATERALITY, NEGATION, NUMBER, TITLE, Claim, extract_claims
 from clinical.reading.standing import contrary_standing, is_reason, kindred
 from clinical.reading.trends import outdated_value
 from clinical.rewording import wider_words
 from clinical.screen.judgements import ACROSS_PARTS, JUDGEMENTS, WITHIN_PARTS
+from clinical.screen.laboratory import is_of_another_lab, told_from
 from clinical.screen.note_reading import Note, Readings, read_note
 from clinical.screen.verdicts import (
     CERTAINTY,
@@ -99,7 +100,8 @@ def _verdict(claim: Claim, note: Readings, summary: str) -> ScreenedClaim:
         around = summary[max(0, claim.start - 80) : claim.end + 80]
         words = frozenset(word_key(around[w.start : w.end]) for w in word_spans(around))
         evidence = note.plain.nearest_sentence(words)
-    return ScreenedClaim(claim.start, claim.end, claim.text, kind, verdict, evidence)
+    start = told_from(summary, claim, note.full) if verdict in FLAGGED and claim.quantity else claim.start
+    return ScreenedClaim(start, claim.end, summary[start : claim.end], kind, verdict, evidence)
 
 
 def _shifted(claim: Claim, summary: str, note: Readings) -> Claim | None:
@@ -165,7 +167,7 @@ def _judge_amount(claim: Claim, note: Note) -> Judgement:
     own = [
         o
         for o in note.amounts
-        if claim.about and o.about == claim.about and o.quantity and o.quantity.measures == quantity.measures
+        if claim.about and o.about == claim.about and o.quantity and _same_measure(quantity, o.quantity, claim.type)
     ]
     if quantity.is_age:
         own = [o for o in note.amounts if o.quantity and o.quantity.is_age]
@@ -178,12 +180,19 @@ def _judge_amount(claim: Claim, note: Note) -> Judgement:
     if equal and claim.type == DOSE:  # another medicine's dose: this one has its own, perhaps in another measure
         own = own or [o for o in note.amounts if o.type == DOSE and o.about == claim.about]
     if equal:  # stands in the note, but for something else
-        return claim.type, *((CONTRADICTED, own[0]) if own else (UNKNOWN, equal[0]))
+        if own or is_of_another_lab(claim, equal, note):
+            return claim.type, CONTRADICTED, (own or equal)[0]
+        return claim.type, UNKNOWN, equal[0]
     if not quantity.unit and not claim.about and len(quantity.values) == 1 and quantity.values[0] <= _COUNTABLE_UP_TO:
         return claim.type, UNKNOWN, None
     if not own and any(same_amount(quantity, other) for other in note.quantities):
         return claim.type, UNKNOWN, None  # stands in the note as part of a name: 24-hour urine collection
     return claim.type, *_weigh(equal, own)
+
+
+def _same_measure(one: Quantity, other: Quantity, kind: str) -> bool:
+    """Whether two amounts of one thing can be held against each other: notes often leave out the unit of a lab."""
+    return one.measures == other.measures or (kind == NUMBER and not (one.unit and other.unit))
 
 
 def _weigh(equal: list[Claim], own: list[Claim]) -> tuple[str, Claim | None]:
