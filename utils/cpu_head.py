@@ -104,9 +104,11 @@ def figures_of(
 ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
     """The wanted figures of labels, (n,) each, and of all entries, (n, V), the probability, less 1 for the label."""
     logits = logits_of(hidden, weight, bias, scale)
-    p = logits.softmax(-1)
     highest, top = logits.max(-1)  # the first of several
-    log_sum = highest - p.gather(-1, top[:, None]).squeeze(-1).log()  # which cannot have been rounded to 0
+    p = (logits - highest[:, None]).exp_()
+    total = p.sum(-1)  # softmax() adds up less exactly: 1 and many small ones remain 1
+    p.div_(total[:, None])
+    log_sum = highest + total.log()
     figures = {"log_probs": logits.gather(-1, labels[:, None]).squeeze(-1) - log_sum}
     if "log_sum_sq_probs" in outputs:
         figures["log_sum_sq_probs"] = p.square().sum(-1).log()
