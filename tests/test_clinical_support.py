@@ -326,7 +326,7 @@ def test_what_the_note_says_is_not_flagged(summary):
         ("Lisinopril 1000 mg.", "1000 mg", "dose", CONTRADICTED),  # the other drug's dose, which is in the note
         ("Metformin 1000 mg once daily.", "once daily", "dose", CONTRADICTED),
         ("Creatinine 4.4 mg/dL.", "4.4 mg/dL", "number", CONTRADICTED),
-        ("Sodium was 131 mmol/L.", "131 mmol/L", "number", UNSUPPORTED),
+        ("Sodium was 131 mmol/L.", "Sodium was 131 mmol/L", "number", UNSUPPORTED),
         ("Calf pain for 5 days.", "5 days", "time", CONTRADICTED),
         ("Follow-up in 6 weeks.", "6 weeks", "time", UNSUPPORTED),
         ("Left calf pain.", "Left", "laterality", CONTRADICTED),

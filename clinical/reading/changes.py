@@ -57,7 +57,7 @@ _FILLER = (
 )
 _BEFORE = re.compile(rf"(?<![\w-])(?:{_KIND}){_FILLER}$", re.IGNORECASE)
 _AFTER = re.compile(
-    rf"\s*(?:{_AMOUNT}\s*)?(?:,\s*(?:previously|formerly|before|until now|earlier)\s*{_AMOUNT}\s*,\s*)?"
+    rf"\s*(?:{_AMOUNT}\s*)?(?:doses?\s+)?(?:,\s*(?:previously|formerly|before|until now|earlier)\s*{_AMOUNT}\s*,\s*)?"
     rf"(?:(?:orally|po|daily|once|twice|a day|prn|when needed|as needed|bid|tid|qd|q\d+h|every \w+ hours)\s*)*"
     rf"[:(–-]?\s*(?:(?:was|is|were|are|has been|have been|being|been|"
     rf"will be|has gone|to be|newly|now|also|then|temporarily)\s+)*"
@@ -66,10 +66,11 @@ _AFTER = re.compile(
 )
 # The old and the new dose tell the direction without a word: 16 -> 22 units; now 20 mg, was 10 mg.
 _PER_DAY = r"(?:\s*(?:daily|once daily|twice daily|bid|tid|qd|qhs|at bedtime|po))*"
-_DOSE = r"(\d+(?:\.\d+)?)\s?(?:mg|mcg|g|units?|mEq|mL)?"
+_DOSE = r"(\d+(?:\.\d+)?)\s?(?:mg|mcg|g|units?|mEq|mL|%)?"
 _OLD_TO_NEW = re.compile(rf"\s*:?\s*(?:from\s+)?{_DOSE}\s*(?:-+>|→|\bto\b)\s*{_DOSE}", re.IGNORECASE)
 _NEW_THEN_OLD = re.compile(
-    rf"\s*:?\s*(?:is\s+|now\s+)*{_DOSE}{_PER_DAY}[\s,;(]*(?:(?:up|down)\s+)?"
+    rf"\s*:?\s*(?:is\s+|now\s+|(?:up|down)\s+to\s+)*{_DOSE}{_PER_DAY}[\s,;(]*"
+    r"(?:(?:up|down|increased|raised|decreased|reduced|lowered)\s+)?"
     rf"(?:was|from|previously|prev|formerly|instead of|before this)\s+{_DOSE}",
     re.IGNORECASE,
 )

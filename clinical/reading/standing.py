@@ -13,7 +13,9 @@ from clinical.rewording import akin
 STATED, SUSPECTED, DENIED, PAST, OTHER = "stated", "suspected", "denied", "past", "other"
 
 _AS_REASON = re.compile(  # why something is given or stopped, which tells nothing of how certain it is
-    r"(?:\bfor|given|due to|d/t|2/2|owing to|because of|in view of|on account of|secondary to|\()\s*"
+    # unlike "concern for" and "suspicion for"
+    r"(?:(?<!concern )(?<!concerns )(?<!concerning )(?<!concerned )(?<!suspicion )(?<!suspicious )\bfor|"
+    r"given|due to|d/t|2/2|owing to|because of|in view of|on account of|secondary to|\()\s*"
     r"(?:(?:the|an?|his|her|acute|flare(?:-up)?|exacerbation|attack|episode|of|\w+(?:ic|al|ous|ary))\s+)*$",
     re.IGNORECASE,
 )
