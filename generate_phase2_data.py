@@ -6,8 +6,9 @@ support the new claim. Runs as it stands, on the notes in phase1_data_medhal:
     python generate_phase2_data.py --phase1_dir "phase1_data_medhal/sft" --phase2_dir "phase2_data/dpo" \\
         --adversarial_ratio 1.0
 
-With --on_policy, the SFT model also summarises the notes, and what it gets wrong itself becomes rejected: this takes
-hours on a CPU, goes on where it was cut off, and teaches more than edited pairs alone.
+With --on_policy, the SFT model also summarises the notes: what it gets wrong itself becomes rejected, and the edited
+pairs, too, are mostly of the kinds that it gets wrong. This takes hours on a CPU, goes on where it was cut off, and
+teaches more than edited pairs alone.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adversarial.operators.table import FAMILIES
+from adversarial.what_was_made import TITLES, report
 from utils.cli import (
     EXIT_FAILED,
     EXIT_OK,
@@ -40,14 +42,12 @@ from utils.cli import (
 
 if TYPE_CHECKING:
     from adversarial.audit import Audit
-    from adversarial.on_policy.sampling import OnPolicy
+    from adversarial.on_policy.own_pairs import OnPolicy
     from adversarial.rows import Made, Split
     from utils.run_record import RunRecord
 
 SPLITS = {"train": "train_set_processed.csv", "val": "validation_set_processed.csv"}
-TITLES = {"train": "Training", "val": "Validation"}
 STAGE_A = "models/sft_specialist_fast_fp16/final_model"
-EXPECTED = {"train": 8000, "val": 1000}  # what the guide to this pipeline says a full Phase 1 gives
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -78,8 +78,8 @@ def build_parser() -> argparse.ArgumentParser:
     own.add_argument("--on_policy", action="store_true", help="sample the SFT model and mix its errors in")
     own.add_argument("--sft_model_path", default=STAGE_A, help="full model, adapter, or hub:owner/name")
     own.add_argument("--on_policy_share", type=share, default=0.5, help="of the written pairs, where there are enough")
-    own.add_argument("--samples_per_note", type=positive_int, default=4, help="more give more pairs, and take longer")
-    own.add_argument("--temperature", type=positive_float, default=0.8, help="of sampling")
+    own.add_argument("--samples_per_note", type=positive_int, default=4, help="the greedy one first; each gives a pair")
+    own.add_argument("--temperature", type=positive_float, default=0.7, help="of the samples that are not greedy")
     pairs.add_argument("--seed", type=int, default=42, help="same seed, same files to the byte")
     pairs.add_argument(
         "--num_proc", type=positive_int, default=None, help="processes; by default one for each processor it may use"
@@ -93,6 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
 
     from adversarial.audit import REPORT_JSON, audit_files, write_report
+    from adversarial.operators.kinds import kind_table, kind_weights
     from adversarial.rows import read_split
     from utils.files import make_output_dir
     from utils.models import find_checkpoint
@@ -121,14 +122,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     train = read_split(inputs["train"], ratio=args.adversarial_ratio, seed=args.seed)
     val = read_split(inputs["val"], ratio=args.adversarial_ratio, seed=args.seed, not_in=train.note_ids)
     splits = {"train": train, "val": val}
-    own = sample_the_model(splits, args, output_dir) if args.on_policy else {}
+    families = [family for family in FAMILIES if family in args.strategies or "all" in args.strategies]
+    own, errors = pairs_of_the_model(splits, families, args, output_dir) if args.on_policy else ({}, Counter[str]())
     with full_disk_said(output_dir):
-        made = write_pairs(splits, own, outputs, args, record)
+        made = write_pairs(splits, own, kind_weights(errors), families, outputs, args, record)
     audit = audit_files({name: outputs[name] for name in SPLITS}, seed=args.seed)
-    report_html, _ = write_report(audit, output_dir)
-    counts = {name: counts.figures() for name, counts in made.items()}
-    record.finish({**counts, **{f"on-policy {name}": found.figures() for name, found in own.items()}})
-    report(made, own, args)
+    kinds = kind_table(errors, sum((counts.kinds for counts in made.values()), Counter[str]()))
+    report_html, _ = write_report(audit, output_dir, kinds)
+    figures: dict[str, Any] = {name: counts.figures() for name, counts in made.items()}
+    figures |= {f"on-policy {name}": found.figures() for name, found in own.items()}
+    record.finish(figures | ({"kinds of errors": kinds} if kinds else {}))
+    report(made, own, kinds, args)
     report_audit(audit, report_html)
     print("\nPairs are in:", *(outputs[name] for name in SPLITS), sep="\n  ")
     if args.rejects:
@@ -137,34 +141,46 @@ def main(argv: Sequence[str] | None = None) -> int:
     return EXIT_FAILED if audit.breaches and args.fail_on_audit else EXIT_OK
 
 
-def sample_the_model(splits: Mapping[str, Split], args: argparse.Namespace, output_dir: Path) -> dict[str, OnPolicy]:
-    """The SFT model's own summaries of each split's notes, made into pairs."""
-    from adversarial.on_policy.sampling import Sampling, make_on_policy
+def pairs_of_the_model(
+    splits: Mapping[str, Split], families: Sequence[str], args: argparse.Namespace, output_dir: Path
+) -> tuple[dict[str, OnPolicy], Counter[str]]:
+    """Pairs of the SFT model's own summaries of each split's notes, and its errors by kind.
+
+    Those that the screen finds in its summaries of the training notes, which decide the mix of kinds in both splits.
+    """
+    from adversarial.on_policy.own_pairs import count_kinds, first_rows, pair_samples, screen_samples
+    from adversarial.on_policy.sampling import Sampling, sample_summaries
+    from adversarial.operators.kinds import kind_weights
     from adversarial.rows import used_rows
 
     sampling = Sampling(samples_per_note=args.samples_per_note, temperature=args.temperature, seed=args.seed)
-    own = {}
+    screened = {}
     for name, split in splits.items():
         print(f"Sampling     {args.samples_per_note} summaries of each of the {TITLES[name].lower()} notes", flush=True)
+        rows = first_rows(used_rows(split))
         journal = output_dir / f"{name}_samples.jsonl"
-        own[name] = make_on_policy(list(used_rows(split)), args.sft_model_path, sampling, journal)
-    return own
+        texts = sample_summaries([row.note for row in rows], args.sft_model_path, sampling, journal)
+        screened[name] = screen_samples(rows, texts)
+    errors = count_kinds(screened["train"])
+    make = partial(pair_samples, seed=args.seed, kinds=kind_weights(errors), families=families)
+    return {name: make(found) for name, found in screened.items()}, errors
 
 
 def write_pairs(
     splits: Mapping[str, Split],
     own: Mapping[str, OnPolicy],
+    kinds: Mapping[str, float] | None,
+    families: Sequence[str],
     outputs: Mapping[str, Path],
     args: argparse.Namespace,
     record: RunRecord,
 ) -> dict[str, Made]:
     """Make the edited pairs, mix the model's own in, and write all files or none."""
-    from adversarial.on_policy.sampling import choose_mix
+    from adversarial.on_policy.mix import choose_mix
     from adversarial.rows import make_pairs
     from utils.files import atomic_writer
     from utils.processes import available_processors
 
-    families = [family for family in FAMILIES if family in args.strategies or "all" in args.strategies]
     aside = partial(tempfile.TemporaryFile, "w+", encoding="utf-8", newline="", dir=outputs["train"].parent)
     made = {}
     with contextlib.ExitStack() as all_or_none:
@@ -178,6 +194,7 @@ def write_pairs(
                 seed=args.seed,
                 wanted=args.negatives_per_note,
                 families=families,
+                kinds=kinds,
                 processes=args.num_proc or available_processors(),
                 title=f"{TITLES[name]} notes",
             )
@@ -223,32 +240,6 @@ def full_disk_said(output_dir: Path) -> Iterator[None]:
         ) from error
 
 
-def report(made: Mapping[str, Made], own: Mapping[str, OnPolicy], args: argparse.Namespace) -> None:
-    """What was made, and why not more."""
-    for name, counts in made.items():
-        print(f"✓ {TITLES[name]} triplets: {counts.pairs}")
-    both = list(made.values())
-    for title, tables in {
-        "Pairs by strategy": [counts.strategies for counts in both],
-        "Pairs by type": [counts.types for counts in both],
-        "Pairs by severity": [counts.severities for counts in both],
-        "Refused, by reason": [counts.reasons for counts in both],
-        "Rows set aside": [counts.set_aside for counts in both],
-    }.items():
-        print(f"\n{title}:\n{_listed(sum(tables, Counter[str]()))}")
-    for name, found in own.items():
-        print(f"\nThe model's own, {TITLES[name].lower()}: {found.samples:,} samples, {found.clean:,} of them clean")
-        print(f"{_listed(Counter(refusal['reason'] for refusal in found.refusals))}\n  were refused")
-    repeated = sum(counts.repeated_ids for counts in both)
-    if repeated:
-        print(f"\n{repeated:,} rows share their id with another row; they are used, since pairs have ids of their own.")
-    for name, counts in made.items():
-        for remark in counts.remarks:
-            print(f"\n{TITLES[name]}: {remark}")
-        if counts.pairs < EXPECTED[name]:
-            print(f"\n{_shortfall(name, counts, args)}")
-
-
 def report_audit(audit: Audit, html: Path) -> None:
     """The bars of the audit, one to a line, and where the report is."""
     print("\nAudit: can the negatives be told without reading the note?")
@@ -268,21 +259,6 @@ def print_next(args: argparse.Namespace, outputs: Mapping[str, Path]) -> None:
         )
     paths = f'--train_data_path "{outputs["train"]}" --val_data_path "{outputs["val"]}"'
     print(f"\nNext:\n  python stage_b_dpo_training.py {paths}")
-
-
-def _shortfall(name: str, counts: Made, args: argparse.Namespace) -> str:
-    most = counts.factual_rows * args.negatives_per_note
-    return (
-        f"{TITLES[name]}: fewer than {EXPECTED[name]:,} triplets, because {counts.factual_rows:,} factual summaries x "
-        f"{args.negatives_per_note} negatives give at most {most:,}; {counts.refused_rows:,} of the summaries were "
-        f"refused, and {counts.missing:,} negatives could not be proven wrong. Nothing was repeated to fill up: more "
-        f"notes in {args.phase1_dir} or a higher --negatives_per_note give more."
-    )
-
-
-def _listed(counts: Mapping[str, Any]) -> str:
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return "\n".join(f"  {count:>7,}  {name}" for name, count in ordered) or "        none"
 
 
 if __name__ == "__main__":

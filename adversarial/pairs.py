@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from hashlib import sha256
-from itertools import accumulate, zip_longest
+from itertools import accumulate, islice, zip_longest
 from typing import Any, NamedTuple
 
 from adversarial.checks import (
@@ -21,6 +21,7 @@ from adversarial.checks import (
 )
 from adversarial.operators.donors import Donors
 from adversarial.operators.edits import Edit, Proposal, apply_edits
+from adversarial.operators.kinds import drawn_by_kind
 from adversarial.operators.table import FAMILIES, OPERATORS, Operator
 
 _WORD_AND_SPACE = re.compile(r"^\s+|\S+\s*")
@@ -101,18 +102,21 @@ def make_negatives(
     seed: int,
     wanted: int,
     families: Sequence[str] = FAMILIES,
+    kinds: Mapping[str, float] | None = None,
     labelled: Iterable[tuple[str, str]] = (),
 ) -> Outcome:
     """Up to ``wanted`` different negatives of one row, and further those that Phase 1 labelled (text, type).
 
-    Depends on the row, the seed and the donors alone, so rows can be made in any order or process.
+    ``kinds`` weighs the kinds of errors (see operators.kinds); without it the families take turns. Depends on these
+    arguments alone, so rows can be made in any order or process.
     """
     outcome = Outcome(row)
     reason = check_chosen(row.note, row.summary)
     if reason:
         outcome.refuse("chosen", reason)
         return outcome
-    accepted = _accepted_proposals(outcome, donors, seed, wanted + len(SEVERITIES) - 1, families)
+    order = _order(seeded(seed, row.note_id, "order"), families, kinds)
+    accepted = _accepted_proposals(outcome, donors, seed, wanted + len(SEVERITIES) - 1, order)
     rng = seeded(seed, row.note_id, "combine")
     texts = {row.summary}
     for index in range(min(wanted, len(accepted))):
@@ -134,30 +138,44 @@ def make_negatives(
 
 
 def _accepted_proposals(
-    outcome: Outcome, donors: Donors, seed: int, enough: int, families: Sequence[str]
+    outcome: Outcome, donors: Donors, seed: int, enough: int, order: Iterable[list[Operator]]
 ) -> list[Proposal]:
-    """Proven proposals, at most one of an operator, in an order that mixes families; stops when there are enough."""
-    row = outcome.row
+    """Proven proposals, at most one of an operator; stops when there are enough.
+
+    ``order`` gives queues of operators, which are emptied from their ends; each queue gives one proposal, if it can.
+    """
     accepted: list[Proposal] = []
-    for operator in _mixed(seeded(seed, row.note_id, "order"), families):
+    for queue in order:
         if len(accepted) >= enough:
             break
-        tried: set[str] = set()
-        for attempt in range(_ATTEMPTS):
-            parts = (seed, row.note_id, operator.name, attempt)
-            rng = seeded(*parts)
-            made = operator.propose(row.note, row.summary, rng, donors)
-            if made is None or made.text in tried:
-                if rng.getstate() == seeded(*parts).getstate():
-                    break  # it drew nothing, so that another draw changes nothing
-                continue
-            tried.add(made.text)
-            reason = _reason_to_refuse(row, made.text)
-            if reason is None:
-                accepted.append(made)
-                break
-            outcome.refuse(operator.name, reason, made.text)
+        found = (_proven_proposal(outcome, queue.pop(), donors, seed) for _ in range(len(queue)))
+        accepted += islice(filter(None, found), 1)
     return accepted
+
+
+def _proven_proposal(outcome: Outcome, operator: Operator, donors: Donors, seed: int) -> Proposal | None:
+    """The first of an operator's proposals that is accepted; what is refused before it is noted."""
+    row = outcome.row
+    tried: set[str] = set()
+    for attempt in range(_ATTEMPTS):
+        parts = (seed, row.note_id, operator.name, attempt)
+        rng = seeded(*parts)
+        made = operator.propose(row.note, row.summary, rng, donors)
+        if made is None or made.text in tried:
+            if rng.getstate() == seeded(*parts).getstate():
+                return None  # it drew nothing, so that another draw changes nothing
+            continue
+        tried.add(made.text)
+        reason = _reason_to_refuse(row, made.text)
+        if reason is None:
+            return made
+        outcome.refuse(operator.name, reason, made.text)
+    return None
+
+
+def _order(rng: random.Random, families: Sequence[str], kinds: Mapping[str, float] | None) -> Iterable[list[Operator]]:
+    """Queues of operators in the order in which they are tried."""
+    return drawn_by_kind(rng, families, kinds) if kinds else ([operator] for operator in _mixed(rng, families))
 
 
 def _mixed(rng: random.Random, families: Sequence[str]) -> list[Operator]:

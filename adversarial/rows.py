@@ -16,6 +16,8 @@ from typing import IO, Any
 from tqdm import tqdm
 
 from adversarial.operators.donors import Donors, collect_donors
+from adversarial.operators.fabrication import FAMILY as FABRICATION
+from adversarial.operators.kinds import INVENTION
 from adversarial.pairs import LABELLED, Factual, Outcome, as_record, make_negatives, note_id
 from utils.cli import UserError
 from utils.processes import ordered_map
@@ -67,6 +69,7 @@ class Made:
     strategies: Counter[str] = field(default_factory=Counter)
     severities: Counter[str] = field(default_factory=Counter)
     types: Counter[str] = field(default_factory=Counter)
+    chosen_from: Counter[str] = field(default_factory=Counter)  # of the model's own alone
     remarks: list[str] = field(default_factory=list)
 
     def count(self, pair: Mapping[str, Any]) -> None:
@@ -75,14 +78,20 @@ class Made:
         self.strategies.update(pair["strategy"].split("+"))
         self.severities[pair["severity"]] += 1
         self.types.update({edit["type"] for edit in pair["edits"]})
+        self.chosen_from.update([pair["chosen_from"]] if "chosen_from" in pair else [])
 
     def recount(self, pairs: Iterable[Mapping[str, Any]]) -> None:
         """Count anew: other pairs were written in the end."""
         self.pairs = 0
-        for counts in (self.strategies, self.severities, self.types):
+        for counts in (self.strategies, self.severities, self.types, self.chosen_from):
             counts.clear()
         for pair in pairs:
             self.count(pair)
+
+    @property
+    def kinds(self) -> Counter[str]:
+        """Pairs with an error of each kind (see operators.kinds)."""
+        return self.types + Counter({INVENTION: self.strategies[FABRICATION]})
 
     def figures(self) -> dict[str, Any]:
         """The counts for the run record."""
@@ -93,6 +102,7 @@ class Made:
             "by strategy": dict(self.strategies.most_common()),
             "by type": dict(self.types.most_common()),
             "by severity": dict(self.severities.most_common()),
+            "the model's own, by what is chosen": dict(self.chosen_from.most_common()),
             "refused": dict(self.reasons.most_common()),
             "set aside": dict(self.set_aside.most_common()),
         }
@@ -157,6 +167,7 @@ def make_pairs(
     seed: int,
     wanted: int,
     families: Sequence[str],
+    kinds: Mapping[str, float] | None = None,
     processes: int,
     title: str,
 ) -> Made:
@@ -172,7 +183,7 @@ def make_pairs(
         _batches(split),
         processes=min(processes, -(-split.factual_rows // _BATCH)),  # never more processes than batches
         prepare=_prepare,
-        shared=(collect_donors(split.lending), seed, wanted, tuple(families)),
+        shared=(collect_donors(split.lending), seed, wanted, tuple(families), kinds),
     )
     bar = tqdm(total=split.factual_rows, desc=title, unit="note", delay=_SHOW_BAR_AFTER, disable=None)
     with bar, closing(outcomes):
@@ -250,18 +261,20 @@ def _batches(split: Split) -> Iterator[list[tuple[Factual, Sequence[tuple[str, s
 
 
 # What every batch of a process shares, set once by _prepare: it is the same for all rows of a split.
-_shared: tuple[Donors, int, int, Sequence[str]]
+_shared: tuple[Donors, int, int, Sequence[str], Mapping[str, float] | None]
 
 
-def _prepare(donors: Donors, seed: int, wanted: int, families: Sequence[str]) -> None:
+def _prepare(
+    donors: Donors, seed: int, wanted: int, families: Sequence[str], kinds: Mapping[str, float] | None
+) -> None:
     global _shared  # noqa: PLW0603  # a process pool has no other place for what its tasks share
-    _shared = (donors, seed, wanted, families)
+    _shared = (donors, seed, wanted, families, kinds)
 
 
 def _make_batch(batch: Iterable[tuple[Factual, Sequence[tuple[str, str]]]]) -> list[Outcome]:
-    donors, seed, wanted, families = _shared
+    donors, seed, wanted, families, kinds = _shared
     return [
-        make_negatives(row, donors, seed=seed, wanted=wanted, families=families, labelled=labelled)
+        make_negatives(row, donors, seed=seed, wanted=wanted, families=families, kinds=kinds, labelled=labelled)
         for row, labelled in batch
     ]
 

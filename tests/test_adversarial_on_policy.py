@@ -6,15 +6,21 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adversarial.on_policy.samples import alike, check_sample, distinct
-from adversarial.on_policy.sampling import Sampling, choose_mix, make_on_policy, pair_samples
+from adversarial.on_policy.mix import choose_mix
+from adversarial.on_policy.own_pairs import OnPolicy, count_kinds, first_rows, pair_samples, screen_samples
+from adversarial.on_policy.samples import alike, check_sample
+from adversarial.on_policy.sampling import Sampling, sample_summaries
 from adversarial.operators.edits import Edit, apply_edits
+from adversarial.operators.kinds import OPERATORS_OF
+from adversarial.operators.table import FAMILIES
 from adversarial.pairs import Factual, note_id
+from clinical.screen.support import has_unsupported
 from tests.tiny import note_and_summary
 from utils.cli import PROJECT_ROOT
 from utils.generation import Generated
@@ -36,6 +42,16 @@ def written(*texts: str) -> list[Generated]:
 
 def text(message: list[dict[str, str]]) -> str:
     return message[0]["content"]
+
+
+def pairs_of(*samples: list[Generated], row: Factual = ROW) -> OnPolicy:
+    """What becomes of the samples of one note."""
+    return pair_samples(screen_samples([row], list(samples)), seed=1)
+
+
+def own_errors(made: OnPolicy) -> list:
+    """The pairs whose rejected summary the model wrote itself."""
+    return [pair for pair in made.pairs if pair["strategy"] == "on_policy"]
 
 
 def edits_of(pair) -> list[Edit]:
@@ -68,40 +84,52 @@ def test_a_sample_is_refused_with_its_reason(sample, reason):
 def test_near_duplicates_count_once():
     longer = CLEAN.replace("takes", "still takes")
     assert alike(CLEAN, longer)
-    assert distinct([CLEAN, longer, MENDABLE, CLEAN]) == [True, False, True, False]
+    assert not alike(CLEAN, MENDABLE)
+    (screened,) = screen_samples([ROW], [written(CLEAN, longer, MENDABLE, CLEAN)])
+    assert [(sample.text, sample.number) for sample in screened.clean] == [(CLEAN, 0)]
+    assert [(sample.text, sample.number) for sample in screened.flagged] == [(MENDABLE, 2)]
+    assert [refusal["reason"] for refusal in screened.refusals] == ["nearly the same sample twice"] * 2
+
+
+def test_a_clean_sample_is_kept_beside_one_that_is_nearly_it_but_wrong():
+    wrong = CLEAN.replace("10 mg", "40 mg")
+    assert alike(CLEAN, wrong)
+    (screened,) = screen_samples([ROW], [written(wrong, CLEAN)])
+    assert (len(screened.flagged), len(screened.clean)) == (1, 1)
 
 
 # ------------------------------------------------------------------------------------------------- chosen, rejected
 def test_a_repair_of_the_same_sample_is_chosen_where_there_is_one():
-    made = pair_samples([ROW], [written(CLEAN, MENDABLE)])
-    (pair,) = made.pairs
+    made = pairs_of(written(CLEAN, MENDABLE))
+    (pair,) = own_errors(made)
     assert (pair["strategy"], pair["chosen_from"], pair["severity"]) == ("on_policy", "repair", "minor")
+    assert pair["sample"] == 1
     assert text(pair["rejected"]) == MENDABLE
     assert text(pair["chosen"]) == MENDABLE.replace("40 mg", "10 mg")
     assert pair["edits"] == [{"start": 55, "end": 57, "old": "10", "new": "40", "type": "dose"}]
-    assert (made.samples, made.clean) == (2, 1)
+    assert (made.samples, made.flagged, made.clean) == (2, 1, 1)
 
 
 def test_else_a_clean_sample_of_the_note_of_like_length():
-    (pair,) = pair_samples([ROW], [written(CLEAN, HOPELESS)]).pairs
+    (pair,) = own_errors(pairs_of(written(CLEAN, HOPELESS)))
     assert (pair["chosen_from"], text(pair["chosen"]), text(pair["rejected"])) == ("sample", CLEAN, HOPELESS)
     assert apply_edits(CLEAN, edits_of(pair)) == HOPELESS
 
 
 def test_a_clean_sample_that_says_much_less_is_not_chosen():
     short = "A man of 63 had a cough."
-    (pair,) = pair_samples([ROW], [written(short, HOPELESS)]).pairs
+    (pair,) = own_errors(pairs_of(written(short, HOPELESS)))
     assert pair["chosen_from"] == "gold"
 
 
 def test_else_the_factual_summary():
-    (pair,) = pair_samples([ROW], [written(HOPELESS)]).pairs
+    (pair,) = pairs_of(written(HOPELESS)).pairs
     assert (pair["chosen_from"], text(pair["chosen"])) == ("gold", GOLD)
 
 
 def test_nothing_to_choose_is_a_refusal_with_its_reason():
     row = Factual("row-1", ROW.note_id, NOTE, "A man had a cough for 5 days.")
-    made = pair_samples([row], [written(HOPELESS)])
+    made = pairs_of(written(HOPELESS), row=row)
     assert made.pairs == []
     assert {refusal["reason"] for refusal in made.refusals} == {
         "not repaired: no repair of unsupported condition",
@@ -109,38 +137,83 @@ def test_nothing_to_choose_is_a_refusal_with_its_reason():
     }
 
 
-def test_what_the_screen_squares_with_the_note_is_never_rejected():
-    made = pair_samples([ROW], [written(CLEAN)])
-    assert (made.pairs, made.refusals, made.clean) == ([], [], 1)
+def test_a_clean_sample_is_chosen_over_itself_with_a_fact_made_wrong():
+    """It is rejected nowhere, and both sides are in the model's words."""
+    made = pairs_of(written(CLEAN))
+    (pair,) = made.pairs
+    assert (pair["chosen_from"], text(pair["chosen"])) == ("clean", CLEAN)
+    assert set(pair["strategy"].split("+")) <= set(FAMILIES)
+    assert apply_edits(CLEAN, edits_of(pair)) == text(pair["rejected"])
+    assert has_unsupported(NOTE, text(pair["rejected"]))
+    assert (made.refusals, made.clean) == ([], 1)
 
 
-def test_at_most_so_many_pairs_of_a_note_the_repaired_first():
+def test_what_is_put_into_a_clean_sample_comes_from_the_models_samples_never_from_factual_summaries():
+    """Gold and own words are told apart at a glance; here each note's gold names a drug and a value of its own."""
+    rows = [
+        Factual(f"row-{n}", note_id(note), note, summary)
+        for n, (note, summary) in enumerate(
+            (
+                f"A man of 63 came for review. Takes lisinopril 10 mg. Seen on day {n}. Weight 8{n} kg.",
+                f"ZQ{n} statement of the factual summary. He weighs 8{n} kg and takes lisinopril 10 mg.",
+            )
+            for n in range(6)
+        )
+    ]
+    drawn = [written(f"A man of 63 takes lisinopril 10 mg. He weighs 8{n} kg.") for n in range(6)]
+    made = pair_samples(screen_samples(rows, drawn), seed=1)
+    assert len(made.pairs) == 6
+    assert not any("ZQ" in text(pair[side]) for pair in made.pairs for side in ("chosen", "rejected"))
+
+
+def test_every_sample_gives_a_pair_in_the_order_in_which_they_were_drawn():
     samples = written(
         HOPELESS,
         MENDABLE,
         "This 36-year-old man reported a cough and a history of gout; naproxen was stopped.",
         "Presenting with cough, the patient, a man aged 63, was started on naproxen 250 mg.",
     )
-    made = pair_samples([ROW], [samples], most=2)
-    assert [pair["chosen_from"] for pair in made.pairs] == ["repair", "repair"]
-    assert Counter(refusal["reason"] for refusal in made.refusals)["more than 2 pairs of one note"] == 2
+    made = pairs_of(samples)
+    assert [pair["sample"] for pair in made.pairs] == [0, 1, 2, 3]
+    assert [pair["chosen_from"] for pair in made.pairs][1:] == ["repair", "repair", "repair"]
 
 
 def test_severity_counts_the_wrong_facts():
     sample = "A man of 36, with a cough for 9 days, takes lisinopril 40 mg for hypertension."
-    (pair,) = pair_samples([ROW], [written(sample)]).pairs
+    (pair,) = pairs_of(written(sample)).pairs
     assert (pair["severity"], len(pair["edits"])) == ("major", 3)
 
 
 def test_the_figures_tell_what_became_of_the_samples():
-    figures = pair_samples([ROW], [written(CLEAN, MENDABLE, "")]).figures()
+    figures = pairs_of(written(CLEAN, MENDABLE, "")).figures()
     assert figures == {
         "samples": 3,
+        "in which the screen finds something": 1,
         "in which the screen finds nothing": 1,
-        "pairs": 1,
-        "chosen from": {"repair": 1},
+        "pairs": 2,
+        "chosen from": {"clean": 1, "repair": 1},
         "refused": {"sample is empty": 1},
     }
+
+
+# --------------------------------------------------------------------------------------------- the kinds of its errors
+def test_the_errors_are_counted_by_kind():
+    """MENDABLE has a wrong dose; HOPELESS a condition that the note does not mention."""
+    screened = screen_samples([ROW], [written(CLEAN, MENDABLE, HOPELESS)])
+    assert count_kinds(screened) == {"dose": 1, "condition": 1, "invention": 1}
+
+
+def test_clean_samples_are_made_wrong_in_the_kinds_that_are_asked_for():
+    only_dose = {kind: 1.0 if kind == "dose" else 1e-9 for kind in OPERATORS_OF}
+    screened = screen_samples([ROW], [written(CLEAN)])
+    types = {
+        edit["type"]
+        for seed in range(20)
+        for pair in pair_samples(screened, seed=seed, kinds=only_dose).pairs
+        if pair["severity"] == "minor"
+        for edit in pair["edits"]
+    }
+    assert types == {"dose"}
 
 
 # ------------------------------------------------------------------------------------------------------------ mixing
@@ -153,7 +226,7 @@ def make_pair(number: int, note: int, chosen_from: str | None = None) -> dict:
         "chosen": f"{kind} chosen {number}",
         "rejected": f"{kind} rejected {number}",
     }
-    return pair | ({"chosen_from": chosen_from} if chosen_from else {})
+    return pair | ({"chosen_from": chosen_from, "sample": number % 2} if chosen_from else {})
 
 
 EDITED = [make_pair(number, number // 2) for number in range(20)]
@@ -180,6 +253,21 @@ def test_every_note_comes_once_before_any_comes_twice():
     own = [make_pair(number, number % 6, "repair") for number in range(12)]
     taken = [pair for pair in choose_mix(EDITED, own, 0.3, seed=1).pairs if "chosen_from" in pair]
     assert len({pair["note_id"] for pair in taken}) == len(taken) == 6
+
+
+def test_the_greedy_sample_comes_before_others_as_good_and_a_better_pair_before_both():
+    made = [("repair", 1), ("clean", 0), ("repair", 0), ("gold", 0), ("sample", 0), ("clean", 2)]
+    own = [make_pair(number, 50 + number, source) | {"sample": drawn} for number, (source, drawn) in enumerate(made)]
+    order = [
+        {
+            made[int(pair["id"].split("-")[1])]
+            for pair in choose_mix(EDITED, own, share / 20, seed=1).pairs
+            if "sample" in pair
+        }
+        for share in range(7)
+    ]
+    best_first = [("repair", 0), ("repair", 1), ("clean", 0), ("clean", 2), ("sample", 0), ("gold", 0)]
+    assert order == [set(best_first[:count]) for count in range(7)]
 
 
 def test_no_text_is_chosen_here_and_rejected_there():
@@ -210,29 +298,41 @@ def test_a_mix_never_repeats_and_does_not_depend_on_the_order(share, seed, own, 
 SAMPLING = Sampling(samples_per_note=2, temperature=1.0, seed=3, max_new_tokens=12, batch_size=3)
 
 
-def rows_of(count: int) -> list[Factual]:
-    notes = [note_and_summary(number) for number in range(count)]
-    return [Factual(f"row-{i}", note_id(note), note, summary) for i, (note, summary) in enumerate(notes)]
+def notes_of(count: int) -> list[str]:
+    return [note_and_summary(number)[0] for number in range(count)]
 
 
-def test_notes_are_sampled_once_each_and_a_second_run_draws_nothing(tiny_adapter, tmp_path, monkeypatch):
-    rows = rows_of(3)
-    twice = [*rows, Factual("row-again", rows[0].note_id, rows[0].note, "Another summary of the first note.")]
-    journal = tmp_path / "journal"
-    first = make_on_policy(twice, str(tiny_adapter), SAMPLING, journal)
-    assert first.samples == 6
+def test_the_greedy_summary_is_the_first_and_another_seed_or_temperature_does_not_change_it(
+    tiny_adapter, tmp_path, monkeypatch
+):
+    drawn = sample_summaries(notes_of(3), str(tiny_adapter), SAMPLING, tmp_path / "journal")
+    assert [len(texts) for texts in drawn] == [2, 2, 2]
+    alone = replace(SAMPLING, samples_per_note=1, seed=9, temperature=2.0)
     monkeypatch.setattr("utils.models.load_model", lambda *args: pytest.fail("the model was loaded again"))
-    assert make_on_policy(twice, str(tiny_adapter), SAMPLING, journal) == first
+    greedy = sample_summaries(notes_of(3), str(tiny_adapter), alone, tmp_path / "journal")
+    assert greedy == [texts[:1] for texts in drawn]
+    assert all(first.text != other.text for first, other in drawn)
+
+
+def test_a_note_is_sampled_once_however_many_summaries_it_has():
+    again = Factual("row-again", ROW.note_id, NOTE, "Another summary of the note.")
+    assert first_rows([ROW, again]) == [ROW]
+
+
+def test_a_second_run_draws_nothing(tiny_adapter, tmp_path, monkeypatch):
+    first = sample_summaries(notes_of(3), str(tiny_adapter), SAMPLING, tmp_path / "journal")
+    monkeypatch.setattr("utils.models.load_model", lambda *args: pytest.fail("the model was loaded again"))
+    assert sample_summaries(notes_of(3), str(tiny_adapter), SAMPLING, tmp_path / "journal") == first
 
 
 def test_killed_and_started_again_it_ends_with_the_same_bytes(tiny_adapter, tmp_path):
-    """SIGKILL before the second of two groups is on disk; the journal then holds the first."""
+    """SIGKILL before the second of two groups is on disk; the journal then holds the first, the greedy ones."""
     program = f"""
 import os, signal, sys
 sys.path.insert(0, {str(PROJECT_ROOT)!r})
 from pathlib import Path
-from adversarial.on_policy.sampling import make_on_policy
-from tests.test_adversarial_on_policy import SAMPLING, rows_of
+from adversarial.on_policy.sampling import sample_summaries
+from tests.test_adversarial_on_policy import SAMPLING, notes_of
 import utils.generation
 write, count = utils.generation.append_journal, 0
 def write_and_die(file, entry):
@@ -242,7 +342,7 @@ def write_and_die(file, entry):
         os.kill(os.getpid(), signal.SIGKILL)
     write(file, entry)
 utils.generation.append_journal = write_and_die
-make_on_policy(rows_of(6), {str(tiny_adapter)!r}, SAMPLING, Path(sys.argv[1]))
+sample_summaries(notes_of(6), {str(tiny_adapter)!r}, SAMPLING, Path(sys.argv[1]))
 """
     killed = tmp_path / "killed"
     done = subprocess.run(
@@ -253,7 +353,7 @@ make_on_policy(rows_of(6), {str(tiny_adapter)!r}, SAMPLING, Path(sys.argv[1]))
     )
     assert done.returncode == -9
     assert len(killed.read_text("utf-8").splitlines()) == 1
-    resumed = make_on_policy(rows_of(6), str(tiny_adapter), SAMPLING, killed)
-    whole = make_on_policy(rows_of(6), str(tiny_adapter), SAMPLING, tmp_path / "whole")
+    resumed = sample_summaries(notes_of(6), str(tiny_adapter), SAMPLING, killed)
+    whole = sample_summaries(notes_of(6), str(tiny_adapter), SAMPLING, tmp_path / "whole")
     assert resumed == whole
     assert killed.read_bytes() == (tmp_path / "whole").read_bytes()

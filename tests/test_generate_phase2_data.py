@@ -349,30 +349,56 @@ def test_a_breach_of_the_audit_fails_only_where_asked_for(tmp_path, monkeypatch,
     assert ("nothing to do" in capsys.readouterr().out) == finished_before
 
 
-def test_the_models_own_summaries_are_mixed_in_at_their_share(phase1, tmp_path, monkeypatch, capsys, tiny_model):
+@pytest.fixture
+def summarised(monkeypatch):
+    """In place of a model: the greedy summary of each note gives a wrong duration, the other samples are right."""
+
     def summaries(load, tokenizer, prompts, settings, batch_size, journal, model_id, *, samples):
-        """Each note is summarised wrongly in one draw and rightly in the other."""
         journal.write_text("")
         drawn = []
         for prompt in prompts:
             text = tokenizer.decode(prompt)
             summary = next(right for note, right in map(note_and_summary, range(30)) if note in text)
             wrong = re.sub(r"for \d+ days", "for 40 days", summary)
-            drawn.append([Generated(words, "eos", len(prompt), 20) for words in (wrong, summary)])
+            words = wrong if settings.temperature == 0 else summary
+            drawn.append([Generated(words, "eos", len(prompt), 20)] * samples)
         return drawn, 0
 
     monkeypatch.setattr("utils.generation.sample_all", summaries)
+
+
+def test_the_models_own_summaries_are_mixed_in_at_their_share(phase1, tmp_path, summarised, capsys, tiny_model):
     options = ("--on_policy", "--sft_model_path", tiny_model, "--on_policy_share", "0.25")
     train, val = run(tmp_path, *options)
     for pairs, edited in ((train, 36), (val, 12)):
         own = [pair for pair in pairs if pair["strategy"] == "on_policy"]
         assert len(own) == edited // 4
         assert len(pairs) == edited
-        assert all(pair["chosen_from"] in ("repair", "sample") for pair in own)
+        assert all((pair["chosen_from"], pair["sample"]) == ("repair", 0) for pair in own)
         assert all("40 days" in pair["rejected"][0]["content"] for pair in own)
-    assert "The model's own, training: 24 samples, 12 of them clean" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "The model's own, training: 48 samples; of those that are whole and differ, 12 with an error" in said
     assert run(tmp_path, out="plain")[0] != train
     assert "--on_policy mixes" in capsys.readouterr().out
+
+
+def test_the_kinds_follow_the_models_errors_and_are_reported(phase1, tmp_path, summarised, capsys, tiny_model):
+    """Its only errors are durations: among the edited pairs they are then far more frequent than they would be."""
+    options = ("--sft_model_path", tiny_model, "--on_policy_share", "0.25")
+    with_errors, _ = run(tmp_path, "--on_policy", *options)
+    without, _ = run(tmp_path, out="plain")
+    often, seldom = (
+        sum(edit["type"] == "time" for pair in pairs if pair["strategy"] != "on_policy" for edit in pair["edits"])
+        / sum(len(pair["edits"]) for pair in pairs if pair["strategy"] != "on_policy")
+        for pairs in (with_errors, without)
+    )
+    assert often > 1.5 * seldom
+    kinds = read_json(tmp_path / "out" / "run.json")["results"]["kinds of errors"]
+    assert (kinds[0]["kind"], kinds[0]["errors"]) == ("time", 12)
+    assert sum(row["share_aimed_at"] for row in kinds) == pytest.approx(1, abs=1e-3)
+    assert "12   81%" in capsys.readouterr().out
+    assert "What the model gets wrong" in (tmp_path / "out" / "pairs_report.html").read_text("utf-8")
+    assert "What the model gets wrong" not in (tmp_path / "plain" / "pairs_report.html").read_text("utf-8")
 
 
 def test_a_missing_model_is_said_before_any_work(phase1, tmp_path):

@@ -156,15 +156,16 @@ def probe_source(pairs: Sequence[AuditedPair], prompts: Mapping[str, str], seed:
 
 
 def by_stratum(pairs: Sequence[AuditedPair], scores: PairScores) -> dict[str, Separation]:
-    """The classifier of the whole source, judged on each kind of pair and on each severity apart."""
+    """The classifier of the whole source, judged apart on each kind of pair, severity and own chosen summary."""
     kinds: tuple[tuple[str, Callable[[AuditedPair], str]], ...] = (
         ("", lambda pair: pair.stratum),
         ("severity: ", lambda pair: pair.severity),
+        ("chosen: ", lambda pair: pair.chosen_from),
     )
     found = {}
     for prefix, kind_of in kinds:
         names = np.array([kind_of(pair) for pair in pairs])
-        for name in sorted(set(names.tolist())):
+        for name in sorted(set(names.tolist()) - {""}):
             mask = names == name
             if mask.sum() >= MIN_PAIRS:
                 found[f"{prefix}{name}"] = separation(scores.where(mask))

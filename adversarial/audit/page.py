@@ -29,9 +29,12 @@ _HALF = (5.4, 3.0)
 _ROW = 0.3  # inches of height for one row of a chart
 
 
-def write_report(audit: Audit, folder: Path) -> tuple[Path, Path]:
-    """Write ``pairs_report.html`` and ``pairs_report.json`` into a folder, each whole or not at all; their paths."""
-    report = audit.as_json()
+def write_report(audit: Audit, folder: Path, kinds: Sequence[Mapping[str, Any]] = ()) -> tuple[Path, Path]:
+    """Write ``pairs_report.html`` and ``pairs_report.json`` into a folder, each whole or not at all; their paths.
+
+    ``kinds`` tells what a model gets wrong, where the pairs were mixed after that (see operators.kinds).
+    """
+    report = audit.as_json() | ({"kinds_of_errors": list(kinds)} if kinds else {})
     html, json = folder / REPORT_HTML, folder / REPORT_JSON
     write_page(html, _TEMPLATE, {"report": report, "titles": SOURCE_TITLES, "figures": figures(report)})
     write_json(json, report)

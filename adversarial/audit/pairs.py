@@ -51,6 +51,7 @@ class AuditedPair:
     chosen: str
     rejected: str
     changes: tuple[Change, ...]
+    chosen_from: str = ""  # of a pair of the model's own, what its chosen summary is
 
     @property
     def type(self) -> str:
@@ -122,6 +123,7 @@ def pair_of(record: Mapping[str, Any], split: str, default_id: str) -> tuple[Aud
         chosen=chosen,
         rejected=rejected,
         changes=changes,
+        chosen_from=str(record.get("chosen_from") or ""),
     )
     return pair, prompt
 

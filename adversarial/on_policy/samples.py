@@ -1,10 +1,9 @@
-"""Decides which sampled summaries can stand in a pair: whole, unbroken ones, each only once."""
+"""Decides which sampled summaries can stand in a pair: whole, unbroken ones, none nearly twice."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
 from difflib import SequenceMatcher
 
 from utils.generation import Generated
@@ -55,14 +54,3 @@ def alike(one: str, other: str) -> bool:
 def likeness(one: str, other: str) -> float:
     """The share of words that two texts have in common, in order: 1 for the same words, 0 for none."""
     return SequenceMatcher(None, one.lower().split(), other.lower().split(), autojunk=False).ratio()
-
-
-def distinct(texts: Sequence[str]) -> list[bool]:
-    """For each text, whether none before it is nearly the same."""
-    kept: list[str] = []
-    fresh = []
-    for text in texts:
-        fresh.append(not any(alike(text, other) for other in kept))
-        if fresh[-1]:
-            kept.append(text)
-    return fresh
