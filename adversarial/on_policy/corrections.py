@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from functools import cached_property
 
+from adversarial.on_policy.amount_corrections import other_amounts
+from adversarial.on_policy.lab_word_corrections import other_lab_words
 from adversarial.on_policy.removals import removals, without_words
 from adversarial.on_policy.repair_words import (
     CONTINUED_FOR_STARTED,
@@ -28,9 +28,10 @@ from adversarial.on_policy.repair_words import (
     SUSPECTED_FOR_CONFIRMED,
     SUSPECTED_FOR_STATED,
 )
+from adversarial.on_policy.sample_reading import Sample
 from adversarial.operators.edits import ARTICLE_BEFORE, Edit, replace_span
-from clinical.mentions import DRUG, SERVICE, Concept, Mention, find_mentions, siblings
-from clinical.numbers import WORDS, Quantity, same_amount
+from clinical.mentions import DRUG, SERVICE, Concept, siblings
+from clinical.numbers import WORDS, same_amount
 from clinical.reading.assertion import AFFIRMED, PATIENT
 from clinical.reading.changes import CONTINUED, LOWERED, RAISED, STARTED, STOPPED, Change, find_changes
 from clinical.reading.claims import (
@@ -39,13 +40,11 @@ from clinical.reading.claims import (
     LATERALITY,
     MEDICATION,
     NEGATION,
-    TIME,
     TITLE,
     Claim,
-    extract_claims,
 )
+from clinical.reading.lab_words import find_lab_words
 from clinical.rewording import akin
-from clinical.screen.note_reading import Note, read_note
 from clinical.screen.support import CONTRADICTED, UNSUPPORTED, ScreenedClaim
 from clinical.sentences import sentence_spans
 
@@ -80,49 +79,24 @@ _UNRELATED = 2  # neither a narrower or wider name nor a sibling
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
-@dataclass(frozen=True)
-class Sample:
-    """A sampled summary beside the note that it is of, each read once."""
-
-    note_text: str
-    text: str
-
-    @cached_property
-    def note(self) -> Note:
-        """The note with its shorthand written out."""
-        return read_note(self.note_text).full
-
-    @cached_property
-    def claims(self) -> tuple[Claim, ...]:
-        """The summary's claims."""
-        return extract_claims(self.text)
-
-    @cached_property
-    def mentions(self) -> list[Mention]:
-        """Everything of the lexicon that the summary names."""
-        return find_mentions(self.text)
-
-    @cached_property
-    def named(self) -> frozenset[str]:
-        """The names of what the summary names."""
-        return frozenset(mention.concept.name for mention in self.mentions)
-
-
 def corrections(sample: Sample, flagged: ScreenedClaim) -> Iterator[Candidate]:
     """Candidate edits for one flagged claim, each a tuple of edits made together. None of them is checked here.
 
     First what the note says in the same place, then the claim left out.
     """
-    claim = next((c for c in sample.claims if (c.start, c.end) == (flagged.start, flagged.end)), None)
+    claim = next((c for c in sample.claims if _is_judged(c, flagged)), None)
+    lab_word = next((w for w in find_lab_words(sample.text) if (w.start, w.end) == (flagged.start, flagged.end)), None)
     change = next((c for c in find_changes(sample.text) if (c.start, c.end) == (flagged.start, flagged.end)), None)
-    if change is not None and flagged.verdict == CONTRADICTED and claim is None:
+    if lab_word is not None:
+        yield from other_lab_words(sample.text, lab_word)
+    elif change is not None and flagged.verdict == CONTRADICTED and claim is None:
         yield from _other_changes(sample, change)
     elif claim is None:
         yield from _other_service(sample, flagged)
     elif claim.concept is not None:
         yield from _about_name(sample, claim, flagged)
     elif claim.quantity is not None:
-        yield from _other_amounts(sample, claim)
+        yield from other_amounts(sample, claim)
     elif flagged.type == LATERALITY:
         yield from _other_sides(sample, claim, flagged)
     elif flagged.type == DEMOGRAPHICS:
@@ -130,6 +104,12 @@ def corrections(sample: Sample, flagged: ScreenedClaim) -> Iterator[Candidate]:
     else:
         yield from _other_frequencies(sample, claim)
     yield from removals(sample.text, sample.mentions, flagged)
+
+
+def _is_judged(claim: Claim, flagged: ScreenedClaim) -> bool:
+    """Whether this claim is the flagged one; a value may be flagged together with the name of its lab."""
+    begins = claim.start == flagged.start or (claim.quantity is not None and claim.start > flagged.start)
+    return begins and claim.end == flagged.end
 
 
 def _lead(text: str, start: int) -> str:
@@ -287,61 +267,6 @@ def _as_certain(sample: Sample, claim: Claim, type_: str) -> Iterator[Candidate]
     yield from _before_name(
         sample, claim, STATED_FOR_SUSPECTED if claim.tentative else SUSPECTED_FOR_STATED, claim.type
     )
-
-
-def _other_amounts(sample: Sample, claim: Claim) -> Iterator[Candidate]:
-    """The note's value of the same thing; else its only unit for the same number; else one named beside the same."""
-    wrong = claim.quantity
-    assert wrong is not None
-    known = [c for c in sample.note.amounts if c.quantity and not c.quantity.implied]
-    fitting = [c for c in known if c.quantity and len(c.quantity.values) == len(wrong.values)]
-    if wrong.is_age:
-        found = [c for c in fitting if c.quantity and c.quantity.is_age]
-    else:
-        fitting = [c for c in fitting if c.quantity and not c.quantity.is_age]
-        own = [c for c in fitting if claim.about and c.about == claim.about]
-        alike = [c for c in own if c.quantity and c.quantity.measures == wrong.measures]
-        beside = [c for c in fitting if _beside_the_same(sample, claim, c)]
-        same_number = [c for c in beside if c.quantity and c.quantity.values == wrong.values and c.quantity.unit]
-        same_measure = [c for c in beside if c.quantity and wrong.measures and c.quantity.measures == wrong.measures]
-        found = [*alike, *(own if wrong.measures == "mass" else []), *same_number, *same_measure]
-    for other in found:
-        yield (_amount_as(sample, claim, other),)
-
-
-def _beside_the_same(sample: Sample, claim: Claim, other: Claim) -> bool:
-    """Whether summary and note name one and the same thing beside the two values."""
-    near_sample = _names_beside(sample.mentions, claim)
-    near_note = _names_beside(sample.note.found, other)
-    return bool(near_sample & near_note)
-
-
-def _names_beside(mentions: Iterable[Mention], claim: Claim) -> set[str]:
-    return {m.concept.name for m in mentions if m.start - _BOUND <= claim.end and m.end + _BOUND >= claim.start}
-
-
-def _amount_as(sample: Sample, claim: Claim, other: Claim) -> Edit:
-    """The edit that writes the note's value as the summary writes its own: in words or digits, hyphened or not."""
-    old, new = claim.quantity, other.quantity
-    assert old is not None and new is not None
-    written = sample.text[claim.start : old.number_end]
-    number = sample.note.text[other.start : new.number_end]
-    if written.isalpha() and not number.isalpha():
-        number = _NUMBER_WORDS.get(int(new.values[0]) if new.values[0].is_integer() else -1, number)
-    if number.isalpha() and not written.isalpha():
-        number = f"{new.values[0]:g}"
-    if claim.type == TIME:
-        return replace_span(sample.text, claim.start, claim.end, _duration(claim.text, number, new), claim.type)
-    if old.is_age or old.unit == new.unit or not new.unit:
-        return replace_span(sample.text, claim.start, old.number_end, number, claim.type)
-    space = "" if new.unit == "%" else " "
-    return replace_span(sample.text, claim.start, claim.end, f"{number}{space}{new.unit}", claim.type)
-
-
-def _duration(written: str, number: str, quantity: Quantity) -> str:
-    if "-" in written:
-        return f"{number}-{quantity.unit}"
-    return f"{number} {quantity.unit}{'' if quantity.values[0] == 1 else 's'}"
 
 
 def _other_sides(sample: Sample, claim: Claim, flagged: ScreenedClaim) -> Iterator[Candidate]:

@@ -17,11 +17,12 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from adversarial.checks import check_changed, check_length, overlapping, slips
-from adversarial.on_policy.corrections import Sample, corrections
+from adversarial.on_policy.corrections import corrections
+from adversarial.on_policy.sample_reading import Sample
 from adversarial.operators.edits import Edit, apply_edits
 from clinical.mentions import find_mentions
 from clinical.reading.claims import extract_claims
-from clinical.screen.support import FLAGGED, UNKNOWN, ScreenedClaim, screen
+from clinical.screen.support import FLAGGED, UNKNOWN, ScreenedClaim, screen, unsupported_claims
 from clinical.screen.verdicts import CERTAINTY
 from clinical.sentences import Span, sentence_spans
 
@@ -69,6 +70,8 @@ def repair(note: str, text: str, spares: Sequence[str] = ()) -> Repair | Irrepar
     for claim in flagged:
         if any(edit.start <= claim.start and claim.end <= edit.end for edit in edits):
             continue
+        if edits and not _wrong(note, apply_edits(text, edits))[_key(claim)]:
+            continue  # put right together with another
         added = next(_fitting(sample, claim, edits, spares), None)
         if added is None:
             return Irreparable(f"no repair of {claim.verdict} {claim.type}")
@@ -143,7 +146,11 @@ def _named_again(before: str, text: str) -> bool:
 
 
 def _wrong(note: str, text: str) -> Counter[tuple[str, str]]:
-    return Counter((claim.text.lower(), claim.type) for claim in screen(note, text) if claim.verdict in FLAGGED)
+    return Counter(map(_key, unsupported_claims(note, text)))
+
+
+def _key(claim: ScreenedClaim) -> tuple[str, str]:
+    return claim.text.lower(), claim.type
 
 
 def _harmless(sample: Sample, edits: Sequence[Edit], text: str) -> bool:

@@ -27,7 +27,7 @@ _OUT = r"(?:discharged?|d/?c(?:['’]?d)?|sent|released|allowed|transfer(?:red)?
 _TO_HOME = rf"{_OUT}(?: (?:was|is|to|back|her|his|their))* home"
 _WORDS = {
     INTENSIVE: rf"(?:admi(?:t|ts|tted|ssion)|goes|went|taken|transferred)(?: to)? {_ICU}|"
-    rf"(?:ICU|intensive care) admission|(?:dispo|disposition): (?:admit )?(?:to )?ICU",
+    rf"(?:ICU|intensive care) admission|(?:dispo|disposition): (?:admit(?:ted)? )?(?:to )?{_ICU}",
     REHABILITATION: rf"{_OUT}(?: (?:was|is|on|to|discharge))* {_REHAB}|(?:goes|went)(?: on)? to {_REHAB}|"
     rf"(?:dispo|disposition): (?:to )?{_REHAB}|disposition (?:is|was) to {_REHAB}",
     HOME: rf"{_TO_HOME}|(?:go(?:es|ing)?|went|returns|returned|left for) home|now (?:back )?home|"
@@ -38,7 +38,7 @@ _WORDS = {
     r"(?:an? )?(?:period of )?observation (?:is|was)? ?(?:arranged|chosen|the disposition|as the disposition)",
     ADMITTED: r"(?:admitted|hospitali[sz]ed)(?! to (?!the (?:hospital|ward|floor)|hospital|floor))|"
     r"admit(?:s|ted)?(?: (?:him|her))? to (?:the )?(?:hospital|floor|ward|medicine)|"
-    r"(?:dispo|disposition): admit(?:ted)?|(?<=[.;] )admit\.|"
+    r"(?:dispo|disposition): admit(?:ted)?(?! to (?:the )?(?:ICU|intensive|critical))|(?<=[.;] )admit\.|"
     r"(?:hospital |inpatient )?admission (?:is |was )?(?:arranged|decided on|(?:as )?the disposition)|"
     r"(?:now an|as an) inpatient|goes to the hospital ward",
 }
