@@ -24,6 +24,7 @@ from utils.cli import (
     positive_float,
     positive_int,
     run_script,
+    share,
     zero_or_more,
 )
 from utils.models import DEVICES
@@ -65,6 +66,14 @@ def build_parser() -> argparse.ArgumentParser:
     )
     paths.add_argument("--max_train_pairs", type=positive_int, help="train on a seeded sample of so many, by note")
     paths.add_argument("--max_val_pairs", type=positive_int, help="validate on a seeded sample of so many, by note")
+
+    paths.add_argument(
+        "--keep_hardest",
+        type=share,
+        default=1.0,
+        metavar="SHARE",
+        help="train on this share of the pairs, those whose rejected summary the reference finds likeliest",
+    )
 
     training = parser.add_argument_group("training")
     training.add_argument("--num_epochs", type=positive_float, default=2.0, help="passes over the pairs")
@@ -159,6 +168,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # -------------------------------------------------------------- policy, reference, pairs
         from preference.curves import draw_curves
         from preference.expected_time import expected_seconds
+        from preference.hardest import keep_hardest
         from preference.policy import build_policy
         from preference.preflight import check_memory
         from preference.reference import ReferenceLogProbs, reference_id
@@ -194,7 +204,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"Memory       {memory}")
         if state:
             print(f"Going on     after step {step_of(state)}, from {state}")
-        expected = expected_seconds(trainer, reference, measured, step_of(state) if state else 0)
+        expected = expected_seconds(trainer, reference, measured, step_of(state) if state else 0, args.keep_hardest)
         said = f"about {in_words(expected)}, from one batch timed on this machine" if expected is not None else None
         print(f"Expected     {said or 'too large to time'}", flush=True)
 
@@ -203,6 +213,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         trainer.add_reference(reference)
         known = len(train) + len(val) - reference.computed
         print(f"Reference    {known} pairs read from {reference.folder}, {reference.computed} computed", flush=True)
+        if args.keep_hardest < 1:
+            train = keep_hardest(trainer, train, args.keep_hardest)
         if is_main_process():
             run.begin(record)
         with saved_before_stopping(trainer, after_evaluation=True):

@@ -229,7 +229,7 @@ def plan_and_time(
     )
     print(f"  {'Plan':10} {training_line(args, choose_dtype(device), device)}")
     speed = product_speed(device, choose_dtype(device))
-    seconds = rough_seconds(preflight.shape, preflight.plan, train, val, args.num_epochs, speed)
+    seconds = rough_seconds(preflight.shape, preflight.plan, train, val, args.num_epochs, speed, args.keep_hardest)
     print(
         f"  {'Expected':10} very roughly {in_words(seconds)}, from token counts and one matrix product timed here; "
         "the run itself times a batch first"
@@ -239,9 +239,10 @@ def plan_and_time(
 def training_line(args: argparse.Namespace, dtype: torch.dtype, device: torch.device) -> str:
     """The figures of a run in a line."""
     processes = f" x {process_count()} processes" if process_count() > 1 else ""
+    hardest = f"the hardest {args.keep_hardest:.0%} of the pairs, " if args.keep_hardest < 1 else ""
     return (
-        f"{' + '.join(args.loss_type)}, beta {args.beta:g}, learning rate {args.learning_rate:g}, {args.num_epochs:g} "
-        f"epochs, batch {args.batch_size} x {args.gradient_accumulation_steps}{processes}, "
+        f"{hardest}{' + '.join(args.loss_type)}, beta {args.beta:g}, learning rate {args.learning_rate:g}, "
+        f"{args.num_epochs:g} epochs, batch {args.batch_size} x {args.gradient_accumulation_steps}{processes}, "
         f"{str(dtype).removeprefix('torch.')} on {device.type}"
     )
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from preference.hardest import kept_count
 from preference.pairs import packed_lengths
 from utils.out_of_memory import is_out_of_memory
 
@@ -26,12 +27,17 @@ PRODUCT = 1024  # rows and columns of the product that is timed
 
 
 def expected_seconds(
-    trainer: PairsTrainer, reference: ReferenceLogProbs, measured: Remembered, steps_done: int = 0
+    trainer: PairsTrainer,
+    reference: ReferenceLogProbs,
+    measured: Remembered,
+    steps_done: int = 0,
+    kept: float = 1.0,
 ) -> float | None:
     """Seconds for the reference's log-probs that are not on disk, all epochs, and a validation pass after each.
 
     From seconds per token, which are timed where no earlier run did: pairs of one batch have nearly one length. None
-    where not even the timed batch fits into memory here: training will say so itself.
+    where not even the timed batch fits into memory here: training will say so itself. ``kept`` is the share of the
+    training pairs on which it trains.
     """
     size = trainer.args.per_device_train_batch_size
     speed = measured.get(
@@ -48,10 +54,10 @@ def expected_seconds(
     train, val = trainer.train_dataset, trainer.eval_dataset
     train_lengths, val_lengths = packed_lengths(train), packed_lengths(val)
     unscored = sum(reference.missing_tokens(pairs, size) for pairs in (train, val))
-    an_epoch = sum(train_lengths) * policy + sum(val_lengths) * forward
+    an_epoch = kept * sum(train_lengths) * policy + sum(val_lengths) * forward
     processes = trainer.args.world_size
     update = size * trainer.args.gradient_accumulation_steps * processes
-    epochs = max(0.0, trainer.args.num_train_epochs - steps_done / math.ceil(len(train) / update))
+    epochs = max(0.0, trainer.args.num_train_epochs - steps_done / math.ceil(kept_count(len(train), kept) / update))
     return (epochs * an_epoch + unscored * forward) / processes
 
 
@@ -102,15 +108,22 @@ def seconds_per_token(trainer: PairsTrainer) -> tuple[float, float] | None:
 
 
 def rough_seconds(
-    shape: ModelShape, plan: Plan, train: Sequence[PairSize], val: Sequence[PairSize], epochs: float, speed: float
+    shape: ModelShape,
+    plan: Plan,
+    train: Sequence[PairSize],
+    val: Sequence[PairSize],
+    epochs: float,
+    speed: float,
+    kept: float = 1.0,
 ) -> float:
     """Seconds for the reference, all epochs and a validation pass after each, on pairs packed into a row each.
 
     Operations of matrix products alone, at ``EFFICIENCY`` of ``speed`` (operations a second, :func:`product_speed`).
+    ``kept`` is the share of the training pairs on which it trains.
     """
     backward = (4 if plan.full else 2) + (2 if plan.checkpointing else 0)
     of_train, of_val = (forward_operations(shape, pairs) for pairs in (train, val))
-    policy = of_train * (1 + backward / 2) + of_val
+    policy = kept * of_train * (1 + backward / 2) + of_val
     return (of_train + of_val + epochs * policy) / (speed * EFFICIENCY)
 
 
