@@ -14,6 +14,7 @@ from clinical.reading.trends import find_trends
 
 _BOUND = 40  # characters within which a value and what it is of are named together, as in the claims
 _NUMBER_WORDS = {number: word for word, number in WORDS.items() if number <= 20}
+_ITS_NOUN = re.compile(r" (?:level|count|concentration|reading|value)\b")  # a heart rate has no level
 _OF_BLOOD = re.compile(r"(?:serum|plasma|blood) (?=\w)", re.IGNORECASE)
 
 
@@ -57,7 +58,9 @@ def _other_labs(sample: Sample, claim: Claim, fitting: Iterable[Claim]) -> Itera
     for other in (*same, *(c for c in others if c not in same)):
         name = _name_like(named, labs[other.about])
         value = _lab_value(sample, claim, other, labs[other.about].concept.group)
-        edits = (replace_span(sample.text, named.start, named.end, name, claim.type), value)
+        noun = _ITS_NOUN.match(sample.text, named.end)
+        end = noun.end() if noun else named.end
+        edits = (replace_span(sample.text, named.start, end, name, claim.type), value)
         yield tuple(edit for edit in edits if edit.old != edit.new)
 
 

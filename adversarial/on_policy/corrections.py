@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from adversarial.on_policy.amount_corrections import other_amounts
 from adversarial.on_policy.lab_word_corrections import other_lab_words
-from adversarial.on_policy.removals import removals, without_words
+from adversarial.on_policy.removals import listed_item, removals, without_words
 from adversarial.on_policy.repair_words import (
     CONTINUED_FOR_STARTED,
     CONTINUED_FOR_STOPPED,
@@ -16,14 +16,19 @@ from adversarial.on_policy.repair_words import (
     FREQUENCY_STYLES,
     LOWERED_FOR_RAISED,
     LOWERED_FOR_STARTED,
+    LOWERED_FOR_STOPPED,
     MALE_PRONOUNS,
     OTHER_PRONOUN,
     OTHER_SEX,
     RAISED_FOR_LOWERED,
     RAISED_FOR_STARTED,
+    RAISED_FOR_STOPPED,
     REPORT_FOR_DENIAL,
+    STARTED_FOR_CHANGED,
     STARTED_FOR_STOPPED,
     STATED_FOR_SUSPECTED,
+    STOPPED_FOR_CHANGED,
+    STOPPED_FOR_CONTINUED,
     STOPPED_FOR_STARTED,
     SUSPECTED_FOR_CONFIRMED,
     SUSPECTED_FOR_STATED,
@@ -60,6 +65,13 @@ _REWORDED = {
     (STARTED, LOWERED): LOWERED_FOR_STARTED,
     (STARTED, CONTINUED): CONTINUED_FOR_STARTED,
     (STOPPED, CONTINUED): CONTINUED_FOR_STOPPED,
+    (STOPPED, RAISED): RAISED_FOR_STOPPED,
+    (STOPPED, LOWERED): LOWERED_FOR_STOPPED,
+    (RAISED, STOPPED): STOPPED_FOR_CHANGED,
+    (LOWERED, STOPPED): STOPPED_FOR_CHANGED,
+    (RAISED, STARTED): STARTED_FOR_CHANGED,
+    (LOWERED, STARTED): STARTED_FOR_CHANGED,
+    (CONTINUED, STOPPED): STOPPED_FOR_CONTINUED,
 }
 _NEARBY = 60  # characters in which the words that govern a name stand, as in the screen's own assertion rules
 _BOUND = 40  # characters within which a value and what it is of are named together, as in the claims
@@ -75,7 +87,10 @@ _OPEN_SLOT = re.compile(
     re.IGNORECASE,
 )
 _NUMBER_WORDS = {number: word for word, number in WORDS.items() if number <= 20}
+# " on the right", with no part of the body after it
+_ON_THE_SIDE = r" (?:on|in) the {}(?= side|$|[.,;)]| (?:and|that|which|with|for|since|over|lasting)\b)(?: side)?"
 _UNRELATED = 2  # neither a narrower or wider name nor a sibling
+_HAS_VALUE = re.compile(r" (?:at|of) \d")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
@@ -139,6 +154,9 @@ def _other_changes(sample: Sample, change: Change) -> Iterator[Candidate]:
             found = _covering(rf"(?<![\w-]){pattern}(?![\w-])", sample.text, start, end)
             if found:
                 yield (replace_span(sample.text, found.start(), found.end(), words, MEDICATION),)
+    for mention in sample.mentions:
+        if mention.concept.name == change.drug:
+            yield from listed_item(sample.text, mention, MEDICATION)
     doses = list(_NUMBER.finditer(sample.text, start, end))
     if len(doses) == 2:
         first, second = doses
@@ -205,6 +223,8 @@ def _of_the_same_part(sample: Sample, claim: Claim) -> list[Claim]:
         assert other.concept is not None
         return 0 if akin(other.concept, concept) else 1 if other.concept in siblings(concept) else _UNRELATED
 
+    if _HAS_VALUE.match(sample.text, claim.end):
+        return []  # a low blood sugar of 82: no other condition has that value
     in_open_slot = bool(_OPEN_SLOT.search(_lead(sample.text, claim.start)))
     open_slot = concept.kind == DRUG or (claim.type == CONDITION and in_open_slot)
     return sorted((other for other in found.values() if open_slot or distance(other) < _UNRELATED), key=distance)
@@ -272,7 +292,7 @@ def _as_certain(sample: Sample, claim: Claim, type_: str) -> Iterator[Candidate]
 def _other_sides(sample: Sample, claim: Claim, flagged: ScreenedClaim) -> Iterator[Candidate]:
     """The note's side of the same part; no side where the note gives none anywhere."""
     if flagged.verdict == UNSUPPORTED:
-        for pattern in (r" (?:on|in) the {}(?= side|$|[.,;)]| and)(?: side)?", r"{}(?:[- ]sided)? "):
+        for pattern in (_ON_THE_SIDE, r"{}(?:[- ]sided)? "):
             found = _covering(pattern.format(re.escape(claim.text)), sample.text, claim.start, claim.end)
             if found:
                 yield (without_words(sample.text, found.start(), found.end(), claim.type),)

@@ -24,7 +24,8 @@ _OWN_AFTER = re.compile(
 )
 _ITEM_BEFORE = re.compile(r"(?:,? (?:and|or)|,) $")
 _ITEM_AFTER = re.compile(
-    r"(?:,? (?:and|or)|,) (?!(?:he|she|they|the patient|was|is|were|had|has|who|with|which|while|but)\b)"
+    r"(?:,? (?:and|or)|,) (?!(?:he|she|they|the patient|(?:an?|this|the) (?:\S+ ){0,2}(?:wo)?man|"
+    r"was|is|were|had|has|who|with|which|while|but)\b)"
 )
 _CLAUSE_END = re.compile(
     r"(?=[.;]|, (?:and|with|who|while|but|which)\b| and (?:he |she |they )?(?:had|has|was|is|were|began|started)\b|$)"
@@ -51,7 +52,7 @@ def removals(text: str, mentions: Sequence[Mention], flagged: ScreenedClaim) -> 
     if named is None and flagged.type in _VALUES:
         yield from _value(text, mentions, flagged)
     elif named is not None:
-        yield from _listed_item(text, named, flagged.type)
+        yield from listed_item(text, named, flagged.type)
     span = next(span for span in sentence_spans(text) if span.start <= flagged.start < span.end)
     others = [m for m in mentions if not (_holds(m, flagged) or _owns(text, m, flagged))]
     yield from _clause(text, span, others, flagged)
@@ -100,7 +101,7 @@ def _value(text: str, mentions: Sequence[Mention], flagged: ScreenedClaim) -> It
             yield (Edit(before.start(), end, text[before.start() : end], "", flagged.type),)
 
 
-def _listed_item(text: str, named: Mention, type_: str) -> Iterator[tuple[Edit, ...]]:
+def listed_item(text: str, named: Mention, type_: str) -> Iterator[tuple[Edit, ...]]:
     """One of several: "fever, cough and chills" without any of them."""
     own = _OWN_BEFORE.search(text[: named.start])
     start = own.start() if own else named.start

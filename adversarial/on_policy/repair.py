@@ -28,7 +28,7 @@ from clinical.sentences import Span, sentence_spans
 
 _WORD_AND_SPACE = re.compile(r"\s+|[^\s]+")
 _LEFT_HANGING = re.compile(
-    r"\b(?:an?|the|of|to|from|at|by|with|for|on|and|or|had|has|was|is|started ago|began ago)"
+    r"\b(?:an?|the|of|to|from|at|by|with|for|on|and|or|had|has|was|is|every|systemic|started ago|began ago)"
     r"(?= ?[,.;)]| (?:and|or|of)\b)",
     re.IGNORECASE,
 )

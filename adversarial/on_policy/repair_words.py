@@ -61,9 +61,9 @@ RAISED_FOR_LOWERED: tuple[tuple[str, str], ...] = (
     (r"(?:decreasing|reducing|lowering|tapering|cutting)", "increasing"),
     (r"(?:reduction|decrease|reduce|lower|taper)", "increase"),
 )
-_BEGUN = r"(?:newly )?(?:started|began|begun|initiated|added|introduced|commenced|prescribed)"
+_BEGUN = r"(?:newly )?(?:started|began|begun|initiated|added|introduced|commenced|prescribed)(?: taking)?"
 _BEGUN_ON = r"(?:was|is) (?:newly )?(?:started|begun|commenced|initiated|placed|put) on(?! hold)"
-_HE_BEGAN = r"(?<=\bhe )(?:started|began|commenced)(?: on)?"
+_HE_BEGAN = r"(?<=\bhe )(?:started|began|commenced)(?: on| taking)?"
 _BEGINS = r"(?:starts|begins|initiates|adds|introduces|commences|prescribes)"
 RAISED_FOR_STARTED: tuple[tuple[str, str], ...] = (
     (_BEGUN_ON, "went up on"),
@@ -87,6 +87,35 @@ CONTINUED_FOR_STOPPED: tuple[tuple[str, str], ...] = (
     (r"taken off", "kept on"),
     (r"(?:stopped|discontinued|held|withheld|paused|suspended|ceased|withdrawn|withdrew|interrupted)", "continued"),
     (r"(?:stops|discontinues|holds|withholds|pauses|suspends|ceases|withdraws)", "continues"),
+)
+_HELD = r"(?:stopped|discontinued|held|withheld|paused|suspended|ceased|withdrawn|interrupted|dropped|put on hold)"
+RAISED_FOR_STOPPED: tuple[tuple[str, str], ...] = (
+    (r"had a hold placed on", "went up on"),
+    (r"has a hold placed on", "goes up on"),
+    (_HELD, "increased"),
+)
+LOWERED_FOR_STOPPED: tuple[tuple[str, str], ...] = (
+    (r"had a hold placed on", "went down on"),
+    (r"has a hold placed on", "goes down on"),
+    (_HELD, "lowered"),
+)
+# Not before the old and the new dose, which only a change of dose has.
+_NO_DOSES = r"(?! (?:[a-z]+ ){0,3}(?:from|to) \d)"
+_CHANGED = r"(?:dose )?(?:increased|raised|uptitrated|decreased|lowered|reduced|tapered)"
+STOPPED_FOR_CHANGED: tuple[tuple[str, str], ...] = (
+    (rf"went (?:up|down) on{_NO_DOSES}", "came off"),
+    (rf"goes (?:up|down) on{_NO_DOSES}", "comes off"),
+    (rf"{_CHANGED}{_NO_DOSES}", "stopped"),
+)
+STARTED_FOR_CHANGED: tuple[tuple[str, str], ...] = (
+    (rf"went (?:up|down) on{_NO_DOSES}", "began"),
+    (rf"goes (?:up|down) on{_NO_DOSES}", "begins"),
+    (rf"{_CHANGED}{_NO_DOSES}", "started"),
+)
+STOPPED_FOR_CONTINUED: tuple[tuple[str, str], ...] = (
+    (r"kept on", "taken off"),
+    (r"(?:continued|maintained)(?! on)", "stopped"),
+    (r"continues(?! on)", "stops"),
 )
 # What a person is called; a pronoun follows the noun, or the sentence contradicts itself.
 OTHER_SEX: dict[str, str] = {
@@ -153,10 +182,12 @@ SUSPECTED_FOR_STATED: tuple[tuple[str, str], ...] = (
     (r"\bthe diagnosis (was|is) (?:an? )?", r"the suspected diagnosis \1 "),
     (r"\b(?:judged|found|noted|seen) to have (?:an? )?", "suspected of having "),
     (r"\bdiagnosed with (?:an? )?", "suspected of having "),
-    (r"\b(?:an? |the )?diagnosis of (?:an? )?", "suspected "),
+    (r"\b(an? |the )?(?:final )?diagnosis of (?:an? )?", r"\1presumed diagnosis of "),
+    (r"\b(the (?:assessment|conclusion|impression) (?:was|is)) (?:an? )?", r"\1 suspected "),
     (r"\b(?:had|has|with) (?:an? )?", r"\g<0>suspected "),
 )
 STATED_FOR_SUSPECTED: tuple[tuple[str, str], ...] = (
     (r"\b(?:suspected|likely|possible|probable|presumed) ", ""),
     (r"\bsuspected of having (?:an? )?", "found to have "),
+    (r"\blikely (had|has) ", r"\1 "),
 )

@@ -24,7 +24,9 @@ _HIGH = r"high|elevated|raised"
 _LOW = r"low|depressed"
 _LEVEL_BEFORE = re.compile(rf"\b(?:(?P<high>{_HIGH})|(?P<low>{_LOW}))\s+(?:{_OF_NAME}\s+)*$", re.IGNORECASE)
 _LEVEL_AFTER = re.compile(
-    rf"\b(?<!not )(?:(?P<high>above (?:the )?(?:normal |reference )?range|{_HIGH}|up(?= at\b))|"
+    r"(?:[\s(,]|\b(?:level|count|concentration|reading|value|which|that|is|was|are|were|came back|returned|remains?|"
+    r"found|to be|still|also|slightly|mildly|markedly|very)\b)*"
+    rf"\b(?:(?P<high>above (?:the )?(?:normal |reference )?range|{_HIGH}|up(?= at\b))|"
     rf"(?P<low>below (?:the )?(?:normal |reference )?range|{_LOW}|down(?= at\b)))\b",
     re.IGNORECASE,
 )
@@ -77,7 +79,7 @@ def find_lab_words(text: str) -> tuple[LabWord, ...]:
         told = own[0].start if own else named.end
         matches = (
             _LEVEL_BEFORE.search(text[: named.name.start], max(named.begin, named.name.start - _REACH)),
-            _LEVEL_AFTER.search(text, named.name.end, told),
+            _LEVEL_AFTER.match(text, named.name.end, told),
             _MOVE_BEFORE.search(text[: named.name.start], max(named.begin, named.name.start - _REACH)),
             _MOVE_AFTER.search(text, named.name.end, named.end),
         )

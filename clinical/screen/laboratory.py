@@ -84,8 +84,9 @@ def told_from(summary: str, claim: Claim, note: Note) -> int:
     lab = _labs().get(claim.about)
     if lab is None or not lacks_lab(note, lab):
         return claim.start
-    names = [m.start for m in find_mentions(summary) if m.concept is lab and m.end <= claim.start]
-    return names[-1] if names else claim.start
+    names = [m for m in find_mentions(summary) if m.concept is lab and m.end <= claim.start]
+    alone = names and not any(letter.isdigit() for letter in summary[names[-1].end : claim.start])
+    return names[-1].start if alone else claim.start
 
 
 def _level(about: str, quantity: Quantity) -> str | None:
