@@ -37,9 +37,9 @@ _MOVE_BEFORE = re.compile(
 )
 _MOVE_AFTER = re.compile(
     r"\b(?:(?P<rising>(?:up|rose|risen|rising|climb(?:ed|ing)|increased|increasing) (?:from|to)|trending up|"
-    r"(?:is|was|are|were|been) (?:rising|climbing))|"
+    r"(?<!there )(?:is|was|are|were|been) (?:rising|climbing))|"
     r"(?P<falling>(?:down|fell|fallen|falling|declin(?:ed|ing)|dropp(?:ed|ing)|decreas(?:ed|ing)) (?:from|to)|"
-    r"trending down|(?:is|was|are|were|been) (?:falling|declining|dropping)))\b",
+    r"trending down|(?<!there )(?:is|was|are|were|been) (?:falling|declining|dropping)))\b",
     re.IGNORECASE,
 )
 _CLAUSE_END = re.compile(r"[;.](?=\s|$)|,\s+(?:and|with|who|which|while|but)\b")

@@ -34,10 +34,9 @@ def judge_levels(note: Readings, summary: str) -> Iterator[ScreenedClaim]:
         if word.kind not in (HIGH, LOW) or not word.values:
             continue
         quantity = word.values[0].quantity
-        level = _level(word.about, quantity) if quantity else None
-        if level in (None, word.kind) or _called_so(note.full, word):
-            continue
-        yield _flag(note, summary, word)
+        levels = _levels(word.about, quantity) if quantity else set()
+        if levels and word.kind not in levels and not _called_so(note.full, word):
+            yield _flag(note, summary, word)
 
 
 def judge_trends(note: Readings, summary: str) -> Iterator[ScreenedClaim]:
@@ -89,15 +88,14 @@ def told_from(summary: str, claim: Claim, note: Note) -> int:
     return names[-1].start if alone else claim.start
 
 
-def _level(about: str, quantity: Quantity) -> str | None:
-    """Low, normal or high; None where the range is not known, or is one in another unit."""
-    if about != BLOOD_PRESSURE:
-        return level_of(about, quantity)
-    if len(quantity.values) != len(_PARTS_OF_PRESSURE):
-        return None
-    parts = zip(_PARTS_OF_PRESSURE, quantity.values, strict=True)
-    levels = {level_of(part, Quantity(0, 0, (value,), quantity.unit)) for part, value in parts}
-    return next((level for level in (HIGH, LOW) if level in levels), levels.pop())
+def _levels(about: str, quantity: Quantity) -> set[str]:
+    """Low, normal or high, of either part of a blood pressure; empty where the range is not known, or of other unit."""
+    if about == BLOOD_PRESSURE and len(quantity.values) == len(_PARTS_OF_PRESSURE):
+        parts = zip(_PARTS_OF_PRESSURE, quantity.values, strict=True)
+        levels = [level_of(part, Quantity(0, 0, (value,), quantity.unit)) for part, value in parts]
+    else:
+        levels = [level_of(about, quantity)]
+    return {level for level in levels if level}
 
 
 def _called_so(note: Note, word: LabWord) -> bool:
