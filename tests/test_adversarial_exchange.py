@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from adversarial.operators.directions import turn_course, turn_level
+from adversarial.operators.directions import mistake_level, turn_course, turn_level
 from adversarial.operators.donors import collect_donors
 from adversarial.operators.exchange import (
     exchange_conditions,
@@ -14,6 +14,7 @@ from adversarial.operators.exchange import (
     exchange_old_for_new,
     exchange_values,
 )
+from adversarial.operators.labs import swap_lab
 from clinical.screen.support import unsupported_claims
 
 EMPTY = collect_donors([])
@@ -102,3 +103,33 @@ def test_a_level_changes_with_its_number():
         "She had a low potassium of 2.9 mmol/L."
     }
     assert texts(turn_level, "She had a high potassium of 5.9 mmol/L.") == set()  # no real value to give
+
+
+def test_a_level_may_be_mistaken_while_the_number_stays():
+    assert texts(mistake_level, "She had a high potassium of 5.9 mmol/L.") == {"She had a low potassium of 5.9 mmol/L."}
+    assert texts(mistake_level, "Potassium was below range at 2.9 mmol/L.") == {
+        "Potassium was above range at 2.9 mmol/L."
+    }
+    assert texts(mistake_level, "She had a potassium of 5.9 mmol/L, with low mood and high fever.") == set()
+
+
+def test_a_value_gets_the_name_of_a_test_that_could_have_given_it():
+    """Of the tests in mg/dL, a value of 1.9 is possible, and high, of bilirubin alone that the note does not name."""
+    summary = "She had an elevated creatinine level of 1.9 mg/dL."
+    assert not unsupported_claims(NOTE, summary)
+    changed = texts(swap_lab, summary)
+    assert "She had an elevated total bilirubin level of 1.9 mg/dL." in changed
+    assert all("bili" in text for text in changed)
+    assert all(unsupported_claims(NOTE, text) for text in changed)
+
+
+def test_of_the_tests_that_fit_one_comes_that_the_summaries_name_and_the_article_with_it():
+    donors = collect_donors([("n", "Seen today. Her hematocrit was 33%.")])
+    assert texts(swap_lab, "He was seen with an ejection fraction of 35%.", donors) == {
+        "He was seen with a hematocrit of 35%."
+    }
+
+
+def test_a_test_that_is_named_twice_or_without_its_value_keeps_its_name():
+    assert texts(swap_lab, "Potassium was checked. The potassium was 5.9 mmol/L.") == set()
+    assert texts(swap_lab, "At 5.9 mmol/L, potassium was high.") == set()

@@ -39,13 +39,7 @@ def turn_course(note: str, summary: str, rng: random.Random, donors: Donors) -> 
 
 def turn_level(note: str, summary: str, rng: random.Random, donors: Donors) -> Proposal | None:
     """A high value becomes a low one and a low one a high one, the number a real one of that side of normal."""
-    options = [
-        (claim, word)
-        for claim in extract_claims(summary)
-        if claim.type == NUMBER and claim.quantity and find_lab(claim.about)
-        for word in LEVEL_WORD.finditer(summary, max(0, claim.start - _REACH), min(len(summary), claim.end + _REACH))
-        if _belongs(summary, word, claim)
-    ]
+    options = _levels(summary)
     if not options:
         return None
     claim, word = rng.choice(options)
@@ -60,6 +54,30 @@ def turn_level(note: str, summary: str, rng: random.Random, donors: Donors) -> P
         replace_span(summary, claim.start, claim.quantity.number_end, number, NUMBER),
     ]
     return proposal("turn_level", ENTITY_SWAP, summary, edits)
+
+
+def mistake_level(note: str, summary: str, rng: random.Random, donors: Donors) -> Proposal | None:
+    """A low value is called high and a high one low; the number stays, so that it belies the word."""
+    options = _levels(summary)
+    if not options:
+        return None
+    _, word = rng.choice(options)
+    new = _opposite_word(summary, word[0], _LEVELS, rng, donors)
+    if new is None:
+        return None
+    edit = replace_span(summary, word.start(), word.end(), _cased(new, word[0]), NUMBER)
+    return proposal("mistake_level", ENTITY_SWAP, summary, [edit])
+
+
+def _levels(summary: str) -> list[tuple[Claim, re.Match[str]]]:
+    """The values of tests that are called high or low, each with that word."""
+    return [
+        (claim, word)
+        for claim in extract_claims(summary)
+        if claim.type == NUMBER and claim.quantity and find_lab(claim.about)
+        for word in LEVEL_WORD.finditer(summary, max(0, claim.start - _REACH), min(len(summary), claim.end + _REACH))
+        if _belongs(summary, word, claim)
+    ]
 
 
 def _turned(summary: str, trend: Trend, rng: random.Random, donors: Donors) -> list[Edit]:

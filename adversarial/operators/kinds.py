@@ -26,14 +26,18 @@ from clinical.reading.claims import (
 from clinical.screen.support import UNSUPPORTED, ScreenedClaim
 from clinical.screen.verdicts import CAUSE, CERTAINTY, EXPERIENCER, PLAN
 
-INVENTION = "invention"  # what the note does not mention at all; such a finding counts by its type, too
+INVENTION = "invention"  # something named that the note does not name at all; such a finding counts by its type, too
+_NAMED = (MEDICATION, CONDITION, PROCEDURE)
 # Every type that the screen can find, and the operators that make a summary wrong in it.
 OPERATORS_OF: dict[str, tuple[str, ...]] = {
     MEDICATION: ("swap_medication", "exchange_medicines", "reverse_change"),
     CONDITION: ("swap_condition", "exchange_conditions"),
     PROCEDURE: ("swap_procedure", "swap_service"),
     DOSE: ("swap_dose", "swap_frequency", "swap_route", "exchange_doses"),
-    NUMBER: ("swap_number", "exchange_values", "exchange_old_for_new", "turn_level", "turn_course"),
+    NUMBER: (
+        *("swap_number", "swap_lab", "exchange_values", "exchange_old_for_new"),
+        *("turn_level", "mistake_level", "turn_course"),
+    ),
     TIME: ("swap_duration",),
     LATERALITY: ("swap_side",),
     DEMOGRAPHICS: ("swap_age",),
@@ -54,7 +58,7 @@ def kinds_of(findings: Iterable[ScreenedClaim]) -> Counter[str]:
     kinds: Counter[str] = Counter()
     for finding in findings:
         kinds[finding.type] += 1
-        kinds[INVENTION] += finding.verdict == UNSUPPORTED
+        kinds[INVENTION] += finding.verdict == UNSUPPORTED and finding.type in _NAMED
     return +kinds
 
 

@@ -125,14 +125,15 @@ def _other_concept(note: str, summary: str, claim: Claim, rng: random.Random, do
         alike = _alternatives(claim.concept.name)
         outside = [c for c in absent if c.name in alike and could_be_given(c.name, dose)]
     first, second = (exchange, outside) if rng.random() < FROM_THE_NOTE else (outside, exchange)
-    return _draw(_of_fitting_sex(first, summary) or _of_fitting_sex(second, summary), rng, donors)
+    return draw_concept(_of_fitting_sex(first, summary) or _of_fitting_sex(second, summary), rng, donors)
 
 
 def _of_fitting_sex(options: Iterable[Concept], summary: str) -> list[Concept]:
     return [option for option in options if sexes_fit(summary, sex_of(option.name))]
 
 
-def _draw(options: Iterable[Concept], rng: random.Random, donors: Donors) -> Concept | None:
+def draw_concept(options: Iterable[Concept], rng: random.Random, donors: Donors) -> Concept | None:
+    """One of these, as often as the summaries name it; one that they never name only where they name none of them."""
     by_name = {concept.name: concept for concept in options}
     counts = {name: sum(donors.words[n.lower()] for n in concept.names) for name, concept in by_name.items()}
     used = [name for name, count in counts.items() if count]

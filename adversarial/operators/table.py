@@ -6,7 +6,18 @@ import random
 from collections.abc import Callable
 from typing import NamedTuple
 
-from adversarial.operators import amounts, causes, directions, exchange, fabrication, names, negation, sides, turns
+from adversarial.operators import (
+    amounts,
+    causes,
+    directions,
+    exchange,
+    fabrication,
+    labs,
+    names,
+    negation,
+    sides,
+    turns,
+)
 from adversarial.operators.donors import Donors
 from adversarial.operators.edits import Edit, Proposal, apply_edits
 from clinical.reading.claims import CONDITION, DEMOGRAPHICS, DOSE, MEDICATION, NUMBER, PROCEDURE, TIME
@@ -34,7 +45,9 @@ OPERATORS: tuple[Operator, ...] = (
     Operator("swap_number", names.FAMILY, amounts.swap_amount(NUMBER, "swap_number")),
     Operator("swap_duration", names.FAMILY, amounts.swap_amount(TIME, "swap_duration")),
     Operator("swap_age", names.FAMILY, amounts.swap_amount(DEMOGRAPHICS, "swap_age")),
+    Operator("swap_lab", names.FAMILY, labs.swap_lab),
     Operator("turn_level", names.FAMILY, directions.turn_level),
+    Operator("mistake_level", names.FAMILY, directions.mistake_level),
     Operator("turn_course", exchange.FAMILY, directions.turn_course),
     *(
         Operator(propose.__name__, exchange.FAMILY, propose)
