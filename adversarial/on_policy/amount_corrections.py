@@ -14,6 +14,7 @@ from clinical.reading.trends import find_trends
 
 _BOUND = 40  # characters within which a value and what it is of are named together, as in the claims
 _NUMBER_WORDS = {number: word for word, number in WORDS.items() if number <= 20}
+_DIGIT = re.compile(r"\d")
 _ITS_NOUN = re.compile(r" (?:level|count|concentration|reading|value)\b")  # a heart rate has no level
 _OF_BLOOD = re.compile(r"(?:serum|plasma|blood) (?=\w)", re.IGNORECASE)
 
@@ -48,8 +49,8 @@ def other_amounts(sample: Sample, claim: Claim) -> Iterator[tuple[Edit, ...]]:
 def _other_labs(sample: Sample, claim: Claim, fitting: Iterable[Claim]) -> Iterator[tuple[Edit, ...]]:
     """The name of the lab that has this value in the note; then other labs of the note, each with its own value."""
     named = next((m for m in reversed(sample.mentions) if m.concept.name == claim.about and m.end <= claim.start), None)
-    if named is None or named.concept.kind != LAB:
-        return
+    if named is None or named.concept.kind != LAB or _DIGIT.search(sample.text, named.end, claim.start):
+        return  # no lab, or one whose own value stands before this earlier one
     labs = {m.concept.name: m for m in reversed(sample.note.found) if m.concept.kind == LAB}
     earlier = [trend.old for trend in find_trends(sample.note.text)]
     others = [c for c in fitting if c.about in labs and c.about != claim.about and c not in earlier]

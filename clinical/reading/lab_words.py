@@ -30,6 +30,9 @@ _LEVEL_AFTER = re.compile(
     rf"(?P<low>below (?:the )?(?:normal |reference )?range|{_LOW}|down(?= at\b)))\b",
     re.IGNORECASE,
 )
+_LEVEL_AFTER_VALUE = re.compile(
+    rf"(?:\s*\(|,?\s+(?:which|that)\s+(?:is|was)\s+)(?:(?P<high>{_HIGH})|(?P<low>{_LOW}))\b", re.IGNORECASE
+)
 _MOVE_BEFORE = re.compile(
     r"\b(?:(?P<rising>(?:rise|climb|increase) in|rising|climbing)|"
     rf"(?P<falling>(?:fall|drop|decline|decrease) in|falling|declining|dropping))\s+(?:{_OF_NAME}\s+)*$",
@@ -42,7 +45,7 @@ _MOVE_AFTER = re.compile(
     r"trending down|(?<!there )(?:is|was|are|were|been) (?:falling|declining|dropping)))\b",
     re.IGNORECASE,
 )
-_CLAUSE_END = re.compile(r"[;.](?=\s|$)|,\s+(?:and|with|who|which|while|but)\b")
+_CLAUSE_END = re.compile(r"[;.](?=\s|$)|,\s+(?:and|with|who|while|but)\b")
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,7 @@ def find_lab_words(text: str) -> tuple[LabWord, ...]:
         matches = (
             _LEVEL_BEFORE.search(text[: named.name.start], max(named.begin, named.name.start - _REACH)),
             _LEVEL_AFTER.match(text, named.name.end, told),
+            _LEVEL_AFTER_VALUE.match(text, own[0].end, named.end) if own else None,
             _MOVE_BEFORE.search(text[: named.name.start], max(named.begin, named.name.start - _REACH)),
             _MOVE_AFTER.search(text, named.name.end, named.end),
         )
@@ -92,10 +96,10 @@ def find_lab_words(text: str) -> tuple[LabWord, ...]:
 
 def _named(text: str) -> Iterator[_Named]:
     """The names of laboratory values with their surroundings: up to the clause's end or the next such name."""
-    names = [(m.concept.name, Span(m.start, m.end)) for m in find_mentions(text) if m.concept.kind == LAB]
-    taken = [span for _, span in names]
+    mentions = find_mentions(text)
+    names = [(m.concept.name, Span(m.start, m.end)) for m in mentions if m.concept.kind == LAB]
     for match in _PRESSURE.finditer(text):
-        if not any(span.start <= match.start() < span.end for span in taken):
+        if not any(m.start <= match.start() < m.end for m in mentions):  # "high blood pressure" is a condition
             names.append((BLOOD_PRESSURE, Span(*match.span())))
     names.sort(key=lambda item: item[1])
     for sentence in sentence_spans(text):

@@ -60,10 +60,12 @@ def judge_trends(note: Readings, summary: str) -> Iterator[ScreenedClaim]:
 
 
 def is_of_another_lab(claim: Claim, equal: Iterable[Claim], note: Note) -> bool:
-    """Whether the note gives these equal values for other labs, and names the claim's lab nowhere."""
+    """Whether the note gives these equal values for other labs, and the claim's lab another value or none at all."""
     lab = _labs().get(claim.about)
     owners = [_labs().get(other.about) for other in equal]
-    return lab is not None and lacks_lab(note, lab) and all(owner and not related(lab, owner) for owner in owners)
+    if lab is None or not all(owner and not related(lab, owner) for owner in owners):
+        return False
+    return lacks_lab(note, lab) or any(other.about == claim.about for other in note.amounts)
 
 
 def lacks_lab(note: Note, lab: Concept) -> bool:
