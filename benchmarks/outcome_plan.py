@@ -21,7 +21,9 @@ NOTES = {"val": "validation_set_processed.csv", "test": "test_set_processed.csv"
 # Options of steps 1 and 2 that decide the outcome.
 OF_PAIRS = ("on_policy_share", "samples_per_note", "temperature", "negatives_per_note", "strategies")
 OF_LOSS = ("loss_type", "loss_weights")
-OF_TRAINING = ("learning_rate", "num_epochs", "beta", "batch_size", "gradient_accumulation_steps", "force")
+OF_TRAINING = (
+    *("learning_rate", "num_epochs", "beta", "batch_size", "gradient_accumulation_steps", "keep_hardest", "force"),
+)
 # The control arm's loss, one of TRL's: the mean cross entropy of the chosen summaries' tokens, as SFT has it.
 SFT = "sft"
 
@@ -35,7 +37,7 @@ CODE = {
 # Seconds on 2 CPU cores, 2026-11-22: of one sampled summary, of a pair in an epoch and in the reference pass
 # (dpo_speed.json), of a summary in step 3 (generation_speed.json), and of what a step does before and after.
 SAMPLE, PAIR, REFERENCE, SUMMARY, AROUND = 1.7, 2.1, 0.9, 1.2, 30.0
-OWN_PAIRS_A_SAMPLE = 1.3 / 4  # 83 pairs from four samples of each of 62 notes
+OWN_PAIRS_A_SAMPLE = 0.8  # 274 pairs from 340 summaries
 VAL_PAIRS = 40  # for the validation loss, which decides nothing here
 LEAST_PAIRS = 100  # fewer would show nothing
 CHANGES_A_NOTE = 2  # facts changed, each alone; more of one note tell less
@@ -101,7 +103,7 @@ class Plan:
         }
         known = arm == "control" and number == 1  # the reference is Stage A for both
         makes = f"{'SFT' if arm == 'control' else 'DPO'} on {self.pairs} pairs, {args.num_epochs:g} epochs"
-        seconds = self.pairs * (args.num_epochs * PAIR + (0 if known else REFERENCE))
+        seconds = self.pairs * (args.keep_hardest * args.num_epochs * PAIR + (0 if known else REFERENCE))
         return self._step(_name(arm, number), makes, TRAIN, options, seconds)
 
     def evaluation(self, arm: str, model: str, before: Path | None = None) -> Step:

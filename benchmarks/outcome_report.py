@@ -159,10 +159,15 @@ def pairs_in_words(record: Record) -> str:
     """What was trained on."""
     counts = [f"{found['train_pairs']} pairs ({name})" for name, found in record["trained"].items()]
     own = [
-        f"{found['train']['by strategy'].get('on_policy', 0)} of {found['train']['pairs']} made were the model's own"
+        f"{_own(found)} of {found['train']['pairs']} made were of the model's own summaries"
         for found in record["pairs"].values()
     ]
     return f"Trained on {', '.join(counts)}; {'; '.join(own)}."
+
+
+def _own(made: Mapping[str, Any]) -> int:
+    """How many training pairs are of the model's own summaries, in what step 1 says of them."""
+    return sum(made["train"]["the model's own, by what is chosen"].values())
 
 
 def steps_table(record: Record) -> str:
@@ -241,7 +246,7 @@ def log_row(record: Record) -> str:
     """The run's line in the log, in the order of LOG_COLUMNS."""
     arms, change = record["arms"], record["changes"]["stage_b against stage_a"]
     rates = [percent(arms[a]["oracle"]["hallucination_rate"]) if a in arms else "–" for a in TITLES]
-    own = sum(found["train"]["by strategy"].get("on_policy", 0) for found in record["pairs"].values())
+    own = sum(map(_own, record["pairs"].values()))
     made = sum(found["train"]["pairs"] for found in record["pairs"].values())
     trained = sum(found["train_pairs"] for step, found in record["trained"].items() if step.startswith("stage_b"))
     p = change["oracle"]["mcnemar_p"]

@@ -135,7 +135,7 @@ def test_report_readme_and_log_say_what_the_json_says(whole):
     assert (folder / "out" / "outcome.png").read_bytes().startswith(b"\x89PNG")
     assert list(record["arms"]) == ["stage_a", "control", "stage_b"]
     assert record["arms"]["control"]["oracle"]["summaries"] == 6
-    assert [record["trained"][name]["train_pairs"] for name in ("stage_b", "control")] == [6, 6]  # of 4 notes
+    assert [record["trained"][name]["train_pairs"] for name in ("stage_b", "control")] == [5, 5]  # of 3 notes
     assert record["unusual"] == {"samples_per_note": 1, "num_epochs": 1.0, "learning_rate": 2e-5}
     assert len(record["examples"]) == 6
     assert "| **6 test** | `--samples_per_note 1` `--learning_rate 2e-05` `--num_epochs 1` |" in outcome_report.log_row(
@@ -235,14 +235,14 @@ def args():
 
 def test_each_step_s_time_by_hand(args):
     args.on_policy_share, args.negatives_per_note, args.rounds = 0.5, 3, 2
-    # A note gives 3 pairs, of which 1.5 make room for the model's own, and four samples give 1.3 of those.
+    # A note gives 3 pairs, of which 1.5 make room for the model's own, and four samples give more than those.
     seconds = {step.name: step.expected for step in Plan(args, 280, "a").steps()}
     assert seconds == pytest.approx(
         {
-            "pairs": 30 + 100 * (1 + 520 / 3600) * 4 * 1.7,
+            "pairs": 30 + 280 / 3 * (1 + 520 / 3600) * 4 * 1.7,
             "stage_b": 30 + 280 * (2 * 2.1 + 0.9),
             "control": 30 + 280 * 2 * 2.1,  # the reference is Stage B's
-            "pairs_2": 30 + 100 * (1 + 520 / 3600) * 4 * 1.7,
+            "pairs_2": 30 + 280 / 3 * (1 + 520 / 3600) * 4 * 1.7,
             "stage_b_2": 30 + 280 * (2 * 2.1 + 0.9),
             "control_2": 30 + 280 * (2 * 2.1 + 0.9),  # of its own, which is the first control arm
             **{f"evaluate_{arm}": 30 + 300 * 1.2 for arm in ("stage_a", "stage_b", "control")},
