@@ -50,11 +50,11 @@ def build_parser() -> argparse.ArgumentParser:
         "--output_dir", type=Path, default=Path("models/sft_specialist_fast_fp16"), help="gets final_model/"
     )
     limit = "a seeded sample of so many rows, or all"
-    parser.add_argument("--max_train_rows", type=rows_or_all, default=1500, help=f"train on {limit}")
+    parser.add_argument("--max_train_rows", type=rows_or_all, default="all", help=f"train on {limit}")
     parser.add_argument("--max_val_rows", type=rows_or_all, default=100, help=f"validate on {limit}")
-    parser.add_argument("--num_epochs", type=positive_float, default=2.0, help="passes over the rows")
+    parser.add_argument("--num_epochs", type=positive_float, default=1.25, help="passes over the rows")
     parser.add_argument("--learning_rate", type=positive_float, default=1e-3, help="200 times Stage B's")
-    parser.add_argument("--batch_size", type=positive_int, default=8, help="rows in memory at once")
+    parser.add_argument("--batch_size", type=positive_int, default=4, help="rows in memory at once")
     parser.add_argument("--max_length", type=positive_int, default=1024, help="tokens; longer rows are left out")
     parser.add_argument("--lora_r", type=positive_int, default=16, help="rank; alpha is twice that")
     parser.add_argument("--device", default="auto", choices=DEVICES, help="auto takes the best there is")
