@@ -41,6 +41,7 @@ REPAIRS = (
     ("a fall where there is none", "He had a fall in potassium to 4.2 mmol/L.", "He had a potassium of 4.2 mmol/L."),
     ("rising where nothing tells", "Potassium is rising, now 4.2 mmol/L.", "Potassium is 4.2 mmol/L."),
     ("lowered for stopped", "He had his cetirizine held.", "He had his cetirizine lowered."),
+    ("stopped for held", "The team held ibuprofen.", "The team stopped ibuprofen."),
     ("stopped for raised", "He had his ibuprofen dose increased.", "He had his ibuprofen stopped."),
     (
         "presumed for stated",

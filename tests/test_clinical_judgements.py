@@ -143,3 +143,17 @@ def test_places(text, kinds):
 )
 def test_stages(text, kinds):
     assert [stage.kind for stage in find_stages(text)] == kinds
+
+
+@pytest.mark.parametrize(
+    ("note", "summary", "wrong"),
+    [
+        ("Naproxen was stopped.", "The team held naproxen.", True),
+        ("Naproxen was put on hold.", "Naproxen was stopped.", False),  # as people say
+        ("Naproxen was held.", "She had a hold placed on naproxen.", False),
+        ("Naproxen was stopped for now.", "Naproxen was held.", False),  # stopped only for a time
+        ("Held naproxen; later stopped naproxen.", "Naproxen was held.", False),
+    ],
+)
+def test_what_is_stopped_is_not_only_held(note, summary, wrong):
+    assert bool(unsupported_claims(f"Gout. {note}", summary)) is wrong

@@ -99,6 +99,14 @@ LOWERED_FOR_STOPPED: tuple[tuple[str, str], ...] = (
     (r"has a hold placed on", "goes down on"),
     (_HELD, "lowered"),
 )
+STOPPED_FOR_HELD: tuple[tuple[str, str], ...] = (
+    (r"had a hold placed on", "came off"),
+    (r"has a hold placed on", "comes off"),
+    (r"a (?:hold|pause) (?:on|in)", "discontinuation of"),
+    (r"(?:put on hold|held back|held|withheld|paused|suspended|interrupted)", "stopped"),
+    (r"(?:holds|withholds|pauses|suspends|interrupts)", "stops"),
+    (r"(?:holding|withholding|pausing|suspending|interrupting)", "stopping"),
+)
 # Not before the old and the new dose, which only a change of dose has.
 _NO_DOSES = r"(?! (?:[a-z]+ ){0,3}(?:from|to) \d)"
 _CHANGED = r"(?:dose )?(?:increased|raised|uptitrated|decreased|lowered|reduced|tapered)"

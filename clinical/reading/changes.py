@@ -47,6 +47,9 @@ _WORDS = {
     r"down-?titrat(?:e|es|ed|ing)|taper(?:s|ed|ing)?|stepped down|scaled back|turned down|"
     r"(?:went|goes|going|gone) down on",
 }
+_PAUSE = re.compile(r"hold|held|paus|suspen|interrupt", re.IGNORECASE)
+_FOR_NOW = re.compile(r"\b(?:for now|temporar\w+|until|till|while|short[- ]term|briefly)\b", re.IGNORECASE)
+_NEXT_TO = 60  # characters after a change in which it may be called temporary
 CHANGE_WORDS = "|".join(_WORDS.values())
 _KIND = "|".join(rf"(?P<{kind}>{words})" for kind, words in _WORDS.items())
 _AMOUNT = r"\(?(?<![\d.,/])\d[\d.,/]*(?![\d.,/])(?:\s?(?:mg|mcg|µg|units?|mEq|mL|g|%))?\)?"
@@ -130,6 +133,15 @@ def find_changes(text: str) -> tuple[Change, ...]:
                 changes.append(Change(mention.start, mention.end, mention.concept.name, TAKEN))
             previous = mention
     return tuple(changes)
+
+
+def is_pause(text: str, change: Change) -> bool | None:
+    """Whether what is stopped is only held; None for other changes, and where "for now" makes a stop the same."""
+    if change.kind != STOPPED:
+        return None
+    if _PAUSE.search(text, change.start, change.end):
+        return True
+    return None if _FOR_NOW.search(text, change.end, change.end + _NEXT_TO) else False
 
 
 def _by_dose(text: str, mention: Mention, end: int) -> Change | None:

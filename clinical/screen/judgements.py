@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from clinical.mentions import DRUG, FINDING, SERVICE, find_mentions, keys_of
 from clinical.reading.causes import Link, find_links, is_usual
 from clinical.reading.changes import CONTRARY as CONTRARY_CHANGES
-from clinical.reading.changes import LOWERED, RAISED, find_changes
+from clinical.reading.changes import LOWERED, RAISED, Change, find_changes, is_pause
 from clinical.reading.claims import CONDITION, DOSE, MEDICATION, PROCEDURE
 from clinical.reading.courses import CONTRARY as CONTRARY_COURSES
 from clinical.reading.courses import find_courses
@@ -30,14 +30,18 @@ _AROUND = 80  # characters around what the note lacks, by whose words the neares
 
 
 def judge_changes(note: Readings, summary: str) -> Judgements:
-    """A medicine is said to be started that the note stops, or raised that it lowers, or the like."""
+    """A medicine is said to be started that the note stops, or raised that it lowers, or only held that it stops."""
     for change in find_changes(summary) if note.full.changes else ():
         known = [other for other in note.full.changes if other.drug == change.drug]
-        contrary = next((other for other in known if other.kind in CONTRARY_CHANGES[change.kind]), None)
-        if contrary is None or any(other.kind not in CONTRARY_CHANGES[change.kind] for other in known):
-            continue
-        kind = DOSE if {change.kind, contrary.kind} == {RAISED, LOWERED} else MEDICATION
-        yield flag(summary, change.start, change.end, kind, note, Span(contrary.start, contrary.end))
+        contrary = [other for other in known if _is_contrary(summary, change, note.full.text, other)]
+        if contrary and len(contrary) == len(known):
+            kind = DOSE if {change.kind, contrary[0].kind} == {RAISED, LOWERED} else MEDICATION
+            yield flag(summary, change.start, change.end, kind, note, Span(contrary[0].start, contrary[0].end))
+
+
+def _is_contrary(summary: str, change: Change, note: str, other: Change) -> bool:
+    only_held = is_pause(summary, change) is True and is_pause(note, other) is False
+    return only_held or other.kind in CONTRARY_CHANGES[change.kind]  # a hold is often called a stop
 
 
 def judge_services(note: Readings, summary: str) -> Judgements:
