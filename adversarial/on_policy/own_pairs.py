@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tqdm import tqdm
+
 from adversarial.checks import check_chosen, check_length
 from adversarial.on_policy.repair import Repair, repair
 from adversarial.on_policy.samples import alike, check_sample, likeness
@@ -33,6 +35,7 @@ ON_POLICY = "on_policy"  # the strategy of pairs whose rejected summary the mode
 # another, clean sample; the factual summary.
 REPAIRED, CLEAN, SAMPLED, GOLD = "repair", "clean", "sample", "gold"
 CHOSEN_FROM = (REPAIRED, CLEAN, SAMPLED, GOLD)
+_SHOW_BAR_AFTER = 3  # seconds; shorter work needs no progress bar
 LENDING = 2000  # samples that lend sentences and values: as many as factual summaries do
 
 
@@ -113,7 +116,7 @@ def pair_samples(
     """
     made = OnPolicy()
     donors = _donors(screened, seed)
-    for one in screened:
+    for one in tqdm(screened, desc="Pairing samples", unit="note", delay=_SHOW_BAR_AFTER, disable=None):
         made.samples += one.drawn
         made.flagged += len(one.flagged)
         made.clean += len(one.clean)
