@@ -52,7 +52,7 @@ _SEXES = re.compile(
     r"\b(?:(male|man|gentleman|boy)|(female|woman|lady|girl)|(mr|mister|sir)|(mrs|ms|miss|ma'am))\b", re.IGNORECASE
 )
 # 47F, 60 y/o M; two digits with a 9 in front may be a temperature.
-_AGE_AND_SEX = re.compile(r"(?:(?<=\b[1-8]\d)|(?<=yo )|(?<=y/o ))(?P<sex>[MF])\b")
+_AGE_AND_SEX = re.compile(r"[MF]\b(?:(?<=\b[1-8]\d[MF])|(?<=yo [MF])|(?<=y/o [MF]))")
 # What comes after a comma and is no word of dosing begins another item: "ibuprofen 800 mg, methocarbamol 750 mg".
 _NEXT_ITEM = re.compile(
     r";|(?:,|\band\b|\bor\b|\bplus\b)\s+(?!and|or|now|then|taken|given|with|which|from|rose|risen|fell|fallen|down|was|were|"
@@ -127,7 +127,7 @@ def extract_claims(text: str) -> tuple[Claim, ...]:
         for match in _SEXES.finditer(text)
     ]
     claims += [
-        Claim(match.start(), match.end(), match[0], DEMOGRAPHICS, value="male" if match["sex"] == "M" else "female")
+        Claim(match.start(), match.end(), match[0], DEMOGRAPHICS, value="male" if match[0] == "M" else "female")
         for match in _AGE_AND_SEX.finditer(text)
     ]
     spans = sentence_spans(text)

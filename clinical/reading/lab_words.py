@@ -45,6 +45,10 @@ _MOVE_AFTER = re.compile(
     r"trending down|(?<!there )(?:is|was|are|were|been) (?:falling|declining|dropping)))\b",
     re.IGNORECASE,
 )
+# A text without any of these has none of the words above, as most parts of summaries have none.
+_ANY_WORD = re.compile(
+    r"high|elevat|rais|low|depressed|above|up|down|ris|rose|climb|fall|fell|declin|drop|creas", re.IGNORECASE
+)
 _CLAUSE_END = re.compile(r"[;.](?=\s|$)|,\s+(?:and|with|who|while|but)\b")
 
 
@@ -75,6 +79,8 @@ class _Named:
 @lru_cache(maxsize=512)  # a note is compared with several summaries
 def find_lab_words(text: str) -> tuple[LabWord, ...]:
     """All words on laboratory values, in the order of the values."""
+    if not _ANY_WORD.search(text):
+        return ()
     numbers = [claim for claim in extract_claims(text) if claim.type == NUMBER and claim.about and claim.quantity]
     found: list[LabWord] = []
     for named in _named(text):
