@@ -9,37 +9,24 @@ from adversarial.on_policy.amount_corrections import other_amounts
 from adversarial.on_policy.lab_word_corrections import other_lab_words
 from adversarial.on_policy.removals import listed_item, removals, without_words
 from adversarial.on_policy.repair_words import (
-    CONTINUED_FOR_STARTED,
-    CONTINUED_FOR_STOPPED,
     DENIAL_FOR_REPORT,
     FEMALE_PRONOUNS,
     FREQUENCY_STYLES,
-    LOWERED_FOR_RAISED,
-    LOWERED_FOR_STARTED,
-    LOWERED_FOR_STOPPED,
     MALE_PRONOUNS,
     OTHER_PRONOUN,
     OTHER_SEX,
-    RAISED_FOR_LOWERED,
-    RAISED_FOR_STARTED,
-    RAISED_FOR_STOPPED,
     REPORT_FOR_DENIAL,
-    STARTED_FOR_CHANGED,
-    STARTED_FOR_STOPPED,
+    REWORDED,
     STATED_FOR_SUSPECTED,
-    STOPPED_FOR_CHANGED,
-    STOPPED_FOR_CONTINUED,
-    STOPPED_FOR_HELD,
-    STOPPED_FOR_STARTED,
     SUSPECTED_FOR_CONFIRMED,
     SUSPECTED_FOR_STATED,
 )
 from adversarial.on_policy.sample_reading import Sample
 from adversarial.operators.edits import ARTICLE_BEFORE, Edit, replace_span
 from clinical.mentions import DRUG, SERVICE, Concept, siblings
-from clinical.numbers import WORDS, same_amount
+from clinical.numbers import same_amount
 from clinical.reading.assertion import AFFIRMED, PATIENT
-from clinical.reading.changes import CONTINUED, LOWERED, RAISED, STARTED, STOPPED, Change, find_changes
+from clinical.reading.changes import Change, find_changes
 from clinical.reading.claims import (
     CONDITION,
     DEMOGRAPHICS,
@@ -56,27 +43,7 @@ from clinical.sentences import sentence_spans
 
 Candidate = tuple[Edit, ...]
 
-# (what the summary says was done, what the note says was done): the wordings of the one in those of the other.
-_REWORDED = {
-    (STARTED, STOPPED): STOPPED_FOR_STARTED,
-    (STOPPED, STARTED): STARTED_FOR_STOPPED,
-    (RAISED, LOWERED): LOWERED_FOR_RAISED,
-    (LOWERED, RAISED): RAISED_FOR_LOWERED,
-    (STARTED, RAISED): RAISED_FOR_STARTED,
-    (STARTED, LOWERED): LOWERED_FOR_STARTED,
-    (STARTED, CONTINUED): CONTINUED_FOR_STARTED,
-    (STOPPED, CONTINUED): CONTINUED_FOR_STOPPED,
-    (STOPPED, STOPPED): STOPPED_FOR_HELD,
-    (STOPPED, RAISED): RAISED_FOR_STOPPED,
-    (STOPPED, LOWERED): LOWERED_FOR_STOPPED,
-    (RAISED, STOPPED): STOPPED_FOR_CHANGED,
-    (LOWERED, STOPPED): STOPPED_FOR_CHANGED,
-    (RAISED, STARTED): STARTED_FOR_CHANGED,
-    (LOWERED, STARTED): STARTED_FOR_CHANGED,
-    (CONTINUED, STOPPED): STOPPED_FOR_CONTINUED,
-}
 _NEARBY = 60  # characters in which the words that govern a name stand, as in the screen's own assertion rules
-_BOUND = 40  # characters within which a value and what it is of are named together, as in the claims
 _DIAGNOSIS = re.compile(
     r"diagnos|assessment|impression|\bimp\b|\bdx\b|\ba/p\b|judged|found to have|\bflare", re.IGNORECASE
 )
@@ -88,7 +55,6 @@ _OPEN_SLOT = re.compile(
     r"|(?:,|\band|\bor)\s+$",
     re.IGNORECASE,
 )
-_NUMBER_WORDS = {number: word for word, number in WORDS.items() if number <= 20}
 # " on the right", with no part of the body after it
 _ON_THE_SIDE = r" (?:on|in) the {}(?= side|$|[.,;)]| (?:and|that|which|with|for|since|over|lasting)\b)(?: side)?"
 _UNRELATED = 2  # neither a narrower or wider name nor a sibling
@@ -152,7 +118,7 @@ def _other_changes(sample: Sample, change: Change) -> Iterator[Candidate]:
     start, end = change.start, change.end
     done = dict.fromkeys(other.kind for other in sample.note.changes if other.drug == change.drug)
     for kind in done:
-        for pattern, words in _REWORDED.get((change.kind, kind), ()):
+        for pattern, words in REWORDED.get((change.kind, kind), ()):
             found = _covering(rf"(?<![\w-]){pattern}(?![\w-])", sample.text, start, end)
             if found:
                 yield (replace_span(sample.text, found.start(), found.end(), words, MEDICATION),)

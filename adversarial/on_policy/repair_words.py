@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from clinical.reading.changes import CONTINUED, LOWERED, RAISED, STARTED, STOPPED
+
 # Each row: (the words to find, what the opposite of them is). The first row that matches wins, so longer ones come
 # first.
 STOPPED_FOR_STARTED: tuple[tuple[str, str], ...] = (
@@ -125,6 +127,25 @@ STOPPED_FOR_CONTINUED: tuple[tuple[str, str], ...] = (
     (r"(?:continued|maintained)(?! on)", "stopped"),
     (r"continues(?! on)", "stops"),
 )
+# (what the summary says was done, what the note says was done): the wordings of the one in those of the other.
+REWORDED: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {
+    (STARTED, STOPPED): STOPPED_FOR_STARTED,
+    (STOPPED, STARTED): STARTED_FOR_STOPPED,
+    (RAISED, LOWERED): LOWERED_FOR_RAISED,
+    (LOWERED, RAISED): RAISED_FOR_LOWERED,
+    (STARTED, RAISED): RAISED_FOR_STARTED,
+    (STARTED, LOWERED): LOWERED_FOR_STARTED,
+    (STARTED, CONTINUED): CONTINUED_FOR_STARTED,
+    (STOPPED, CONTINUED): CONTINUED_FOR_STOPPED,
+    (STOPPED, STOPPED): STOPPED_FOR_HELD,
+    (STOPPED, RAISED): RAISED_FOR_STOPPED,
+    (STOPPED, LOWERED): LOWERED_FOR_STOPPED,
+    (RAISED, STOPPED): STOPPED_FOR_CHANGED,
+    (LOWERED, STOPPED): STOPPED_FOR_CHANGED,
+    (RAISED, STARTED): STARTED_FOR_CHANGED,
+    (LOWERED, STARTED): STARTED_FOR_CHANGED,
+    (CONTINUED, STOPPED): STOPPED_FOR_CONTINUED,
+}
 # What a person is called; a pronoun follows the noun, or the sentence contradicts itself.
 OTHER_SEX: dict[str, str] = {
     **{"man": "woman", "male": "female", "gentleman": "lady", "boy": "girl"},
