@@ -145,11 +145,13 @@ class ProfileSteps(TrainerCallback):
         self.profiler = torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU])
         self.began = 0.0
 
-    def on_log(self, args: Any, state: TrainerState, control: Any, logs: Logs | None = None, **_: Any) -> None:
-        if state.global_step == 1:
+    def on_step_begin(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
+        if state.global_step == 1:  # not before: to start the profiler takes time, and the first step's is a figure
             self.profiler.start()
             self.began = time.perf_counter()
-        elif state.global_step == 1 + self.steps:
+
+    def on_log(self, args: Any, state: TrainerState, control: Any, logs: Logs | None = None, **_: Any) -> None:
+        if state.global_step == 1 + self.steps:
             seconds = time.perf_counter() - self.began
             self.profiler.stop()
             write_json(self.path, profile_shares(operators(self.profiler.events() or []), seconds))
