@@ -177,7 +177,7 @@ def training_record(stage_a: Path) -> dict[str, Any]:
     """How the adapters were made: arguments, hashes of the data, results, from the run's own record."""
     run = json.loads((stage_a / "run.json").read_text("utf-8"))
     return {
-        "command": run["command"],
+        "command": ["python", f"models/{run['script']}", *run["command"][1:]],
         "finished": run["finished"],
         "arguments": {name: argument["value"] for name, argument in run["arguments"].items()},
         "inputs": {name: entry["sha256"] for name, entry in run["inputs"].items()},
