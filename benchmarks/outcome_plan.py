@@ -91,26 +91,34 @@ class Plan:
     def training(self, arm: str, model: str, pairs: Path, number: int) -> Step:
         """Step 2, with the losses that were asked for or, for the control arm, with SFT's."""
         args = self.args
-        options = {
-            "sft_model_path": model,
-            "train_data_path": pairs / "train_dpo.jsonl",
-            "val_data_path": pairs / "val_dpo.jsonl",
-            "max_train_pairs": max(self.pairs, 1),
-            "max_val_pairs": VAL_PAIRS,
-            "reference_dir": args.work_dir / "reference_log_probs",
-            **self._given(OF_TRAINING),
-            **({"loss_type": SFT} if arm == "control" else self._given(OF_LOSS)),
-        }
+        loss = {"loss_type": SFT} if arm == "control" else self._given(OF_LOSS)
+        options = {**self.training_options(model, pairs), **loss}
         known = arm == "control" and number == 1  # the reference is Stage A for both
         makes = f"{'SFT' if arm == 'control' else 'DPO'} on {self.pairs} pairs, {args.num_epochs:g} epochs"
         seconds = self.pairs * (args.keep_hardest * args.num_epochs * PAIR + (0 if known else REFERENCE))
         return self._step(_name(arm, number), makes, TRAIN, options, seconds)
 
+    def training_options(self, model: str, pairs: Path) -> dict[str, Any]:
+        """Step 2's options, but for the losses."""
+        return {
+            "sft_model_path": model,
+            "train_data_path": pairs / "train_dpo.jsonl",
+            "val_data_path": pairs / "val_dpo.jsonl",
+            "max_train_pairs": max(self.pairs, 1),
+            "max_val_pairs": VAL_PAIRS,
+            "reference_dir": self.args.work_dir / "reference_log_probs",
+            **self._given(OF_TRAINING),
+        }
+
     def evaluation(self, arm: str, model: str, before: Path | None = None) -> Step:
         """Step 3, beside Stage A's where there is one."""
         args = self.args
-        data = f"{args.phase1_dir}/{NOTES[args.split]}"
-        options = {"model_path": model, "test_data": data, "max_examples": args.notes, "compare_with": before}
+        options = {
+            "model_path": model,
+            "test_data": self.test_data(),
+            "max_examples": args.notes,
+            "compare_with": before,
+        }
         makes = f"{args.notes} {args.split} notes summarised and judged"
         return self._step(f"evaluate_{arm}", makes, EVALUATE, options, args.notes * SUMMARY)
 
@@ -130,15 +138,19 @@ class Plan:
         into = ("--output", "{folder}/counterfactual.json")
         return self._step("counterfactual", makes, COUNTERFACTUAL, options, seconds, into=into)
 
-    def notes_used(self) -> float:
-        """How many training notes give the pairs, all at most.
+    def test_data(self) -> str:
+        """The file of the notes that all arms summarise."""
+        return f"{self.args.phase1_dir}/{NOTES[self.args.split]}"
 
-        A note gives ``--negatives_per_note`` edited pairs; ``--on_policy_share`` of them make room for the model's own.
-        """
+    def notes_used(self) -> float:
+        """How many training notes give the pairs, all at most."""
+        return min(self.pairs / self.pairs_a_note(), self._count(TRAIN_NOTES))
+
+    def pairs_a_note(self) -> float:
+        """``--negatives_per_note`` edited pairs, of which ``--on_policy_share`` make room for the model's own."""
         args = self.args
         room = args.on_policy_share * args.negatives_per_note
-        a_note = args.negatives_per_note - room + min(room, OWN_PAIRS_A_SAMPLE * args.samples_per_note)
-        return min(self.pairs / a_note, self._count(TRAIN_NOTES))
+        return args.negatives_per_note - room + min(room, OWN_PAIRS_A_SAMPLE * args.samples_per_note)
 
     def _count(self, name: str) -> int:
         return _notes_in(from_here_or_project(self.args.phase1_dir) / name)
@@ -169,12 +181,12 @@ def _name(step: str, number: int) -> str:
     return step if number == 1 else f"{step}_{number}"
 
 
-def pairs_that_fit(args: argparse.Namespace, reads: str) -> int:
+def pairs_that_fit(args: argparse.Namespace, reads: str, plan: type[Plan] = Plan) -> int:
     """With how many pairs in a round the whole takes ``--hours``, by what steps should take, linear in their number.
 
     Raises UserError where too few fit.
     """
-    none, some = (sum(step.expected for step in Plan(args, pairs, reads).steps()) for pairs in (0, LEAST_PAIRS))
+    none, some = (sum(step.expected for step in plan(args, pairs, reads).steps()) for pairs in (0, LEAST_PAIRS))
     fit = int(LEAST_PAIRS * (args.hours * 3600 - none) / (some - none))
     if fit < LEAST_PAIRS:
         raise UserError(

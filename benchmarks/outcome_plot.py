@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from benchmarks.outcome_report import TITLES
 
+Rate: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]  # of an arm's figures
+
 COLOURS = {"stage_a": "C7", "control": "C0", "stage_b": "C2"}
-RATES = {
+RATES: Mapping[str, Rate] = {
     "known facts": lambda arm: arm["oracle"]["hallucination_rate"],
     "upper bound": lambda arm: arm["oracle"]["upper_bound_rate"],
     "screen": lambda arm: arm["screened_hallucination_rate"],
@@ -32,15 +34,15 @@ def draw(record: Mapping[str, Any], path: Path) -> None:
     plt.close(figure)
 
 
-def draw_rates(panel: Any, arms: Mapping[str, Any]) -> None:
+def draw_rates(panel: Any, arms: Mapping[str, Any], judges: Mapping[str, Rate] = RATES) -> None:
     """Summaries with an error, by each judge, as bars."""
     for place, (name, arm) in enumerate(arms.items()):
-        rates = [rate(arm) for rate in RATES.values()]
+        rates = [rate(arm) for rate in judges.values()]
         shares = [100 * rate["share"] for rate in rates]
         reach = [[100 * (r["share"] - r["low"]) for r in rates], [100 * (r["high"] - r["share"]) for r in rates]]
-        where = [index + 0.27 * (place - (len(arms) - 1) / 2) for index in range(len(RATES))]
+        where = [index + 0.27 * (place - (len(arms) - 1) / 2) for index in range(len(judges))]
         panel.bar(where, shares, 0.25, yerr=reach, capsize=3, color=COLOURS[name], label=TITLES[name])
-    panel.set_xticks(range(len(RATES)), RATES)
+    panel.set_xticks(range(len(judges)), judges)
     panel.set(title="Summaries with an error", ylabel="%", ylim=(0, 100))
 
 
