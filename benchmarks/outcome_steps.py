@@ -9,7 +9,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,22 +74,25 @@ def as_words(options: Mapping[str, Any]) -> list[str]:
 
 
 def run_steps(steps: Sequence[Step]) -> dict[str, float]:
-    """Do all steps in their order, those that are done excepted; the seconds that each took, all sittings together.
+    """Do all steps, see :func:`each_step`; the seconds that each took, all sittings together."""
+    return {step.name: seconds for step, seconds in each_step(steps)}
+
+
+def each_step(steps: Sequence[Step]) -> Iterator[tuple[Step, float]]:
+    """Do all steps in their order, those that are done excepted; each with its seconds, all sittings together.
 
     Prints a line when a step begins and one when it ends. Raises RunError where one fails, KeyboardInterrupt where one
     was interrupted; the same call goes on.
     """
-    taken = {}
     for number, step in enumerate(steps, start=1):
         where = f"{number}/{len(steps)} {step.name}"
         seconds = seconds_if_done(step)
         if seconds is None:
             print(f"  {where}: {step.makes}, about {minutes(step.expected)}; log: {step.log}", flush=True)
             seconds = run_step(step)
-        taken[step.name] = seconds
         left = sum(later.expected for later in steps[number:] if seconds_if_done(later) is None)
         print(f"✓ {where}: {minutes(seconds)}; " + (f"about {minutes(left)} left" if left else "none left"), flush=True)
-    return taken
+        yield step, seconds
 
 
 def minutes(seconds: float) -> str:
