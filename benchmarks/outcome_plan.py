@@ -147,10 +147,14 @@ class Plan:
         return min(self.pairs / self.pairs_a_note(), self._count(TRAIN_NOTES))
 
     def pairs_a_note(self) -> float:
-        """``--negatives_per_note`` edited pairs, of which ``--on_policy_share`` make room for the model's own."""
-        args = self.args
-        room = args.on_policy_share * args.negatives_per_note
-        return args.negatives_per_note - room + min(room, OWN_PAIRS_A_SAMPLE * args.samples_per_note)
+        """The edited pairs of a note, of which ``--on_policy_share`` make room for the model's own."""
+        edited = self.edited_pairs_a_note()
+        room = self.args.on_policy_share * edited
+        return edited - room + min(room, OWN_PAIRS_A_SAMPLE * self.args.samples_per_note)
+
+    def edited_pairs_a_note(self) -> float:
+        """As many as are asked for."""
+        return self.args.negatives_per_note
 
     def _count(self, name: str) -> int:
         return _notes_in(from_here_or_project(self.args.phase1_dir) / name)
@@ -190,7 +194,7 @@ def pairs_that_fit(args: argparse.Namespace, reads: str, plan: type[Plan] = Plan
     fit = int(LEAST_PAIRS * (args.hours * 3600 - none) / (some - none))
     if fit < LEAST_PAIRS:
         raise UserError(
-            f"--hours {args.hours:g}: {max(fit, 0)} pairs fit beside {none / 60:.0f} minutes of evaluation, at least "
+            f"--hours {args.hours:g}: {max(fit, 0)} pairs fit beside {none / 60:.0f} minutes of other work, at least "
             f"{LEAST_PAIRS} are needed; give more hours, fewer --notes, or name --train_pairs"
         )
     return fit

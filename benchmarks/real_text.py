@@ -17,7 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +152,9 @@ def collate_sheet(steps: Sequence[Step], planned: argparse.Namespace, record: di
     donors = collect_donors(read_split(Path(planned.phase1_dir) / TRAIN_NOTES, ratio=1.0, seed=SEED).lending)
     rows = sheet.references(first)
     controls = sheet.draw_controls(rows, donors, gold=planned.gold, planted=planned.planted, seed=SEED)
-    writers = {arm: dict(zip(f["example_id"], f["generated_summary"], strict=True)) for arm, f in frames.items()}
+    writers: dict[str, Mapping[str, str]] = {
+        arm: dict(zip(f["example_id"], f["generated_summary"], strict=True)) for arm, f in frames.items()
+    }
     writers |= {sheet.GOLD: controls.gold, sheet.PLANTED: controls.planted}
     notes = dict(zip(first["example_id"], first["clinical_note"], strict=True))
     folder = planned.work_dir / f"sheet-{record['run']}"

@@ -76,16 +76,14 @@ def blinding(record: Record) -> str:
     labels, controls = record["labels"], record["controls"]
     readers = len(labels["skipped"])
     kinds = ", ".join(f"{kind} {count}" for kind, count in controls["kinds"].items())
+    words = " and ".join(f"{median:g}" for median in controls["median_words"].values())
     return (
         f"{readers} reader{'s' * (readers > 1)} judged {labels['summaries']} summaries against their notes, in random "
         "order, without a word on who wrote them: those of the three arms (the same text by several once), "
         f"{controls['gold']} references, and {controls['planted']} other references in which one fact had been made "
-        f"wrong ({kinds}). {_skipped(labels['skipped'])}"
+        f"wrong ({kinds}); the medians of their lengths are {words} words. "
+        f"Passed over as impossible to tell: {', '.join(map(str, labels['skipped']))}."
     )
-
-
-def _skipped(skipped: list[int]) -> str:
-    return f"Passed over as impossible to tell: {', '.join(map(str, skipped))}."
 
 
 def arms_table(record: Record) -> str:
@@ -162,7 +160,7 @@ def stage_a(record: Record) -> str:
     return (
         f"Stage A was trained here, on {found['train_rows']} of the training rows ({found['steps']} steps, validation "
         f"loss {found['val_loss']:.3f} on {found['val_rows']} others), with the settings of the shipped one but for "
-        "the rows. The notes that are summarised were seen in no training."
+        "those named above. The notes that are summarised were seen in no training."
     )
 
 

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from adversarial.checks import check_chosen
@@ -59,8 +60,8 @@ def references(frame: pd.DataFrame) -> list[Factual]:
 def draw_controls(rows: Iterable[Factual], donors: Donors, *, gold: int, planted: int, seed: int) -> Controls:
     """At most so many references, and so many others with one fact made wrong, in a seeded order.
 
-    References that the screen cannot square with their note are left out: not all are right. Both kinds come from
-    references in which a fact can be made wrong, as far as these go, so that they are alike but for it.
+    References that the screen cannot square with their note are left out: not all are right. Those in which a fact can
+    be made wrong, the longer ones, are shared out in turns, so that both kinds are alike; others fill up the sound.
     """
     sound = [row for row in rows if check_chosen(row.note, row.summary) is None]
     sound.sort(key=lambda row: sha256_text(f"{seed}\0{row.note_id}"))
@@ -70,12 +71,12 @@ def draw_controls(rows: Iterable[Factual], donors: Donors, *, gold: int, planted
         single = next((negative for negative in made if negative.severity == SEVERITIES[1]), None)
         if single:
             wrong[row.row_id] = single.text, single.edits[0].type
-    spoilt = dict(list(wrong.items())[:planted])
+    spoilt = list(wrong)[::2][:planted]
     left = sorted((row for row in sound if row.row_id not in spoilt), key=lambda row: row.row_id not in wrong)
     return Controls(
         gold={row.row_id: row.summary for row in left[:gold]},
-        planted={note: text for note, (text, _) in spoilt.items()},
-        kinds={note: kind for note, (_, kind) in spoilt.items()},
+        planted={note: wrong[note][0] for note in spoilt},
+        kinds={note: wrong[note][1] for note in spoilt},
     )
 
 
@@ -123,6 +124,11 @@ def write_sheet(folder: Path, order: Sequence[Written]) -> list[dict[str, Any]]:
 
 
 def counted(controls: Controls) -> dict[str, Any]:
-    """How many controls there are, and how many wrong facts of each kind."""
-    kinds = dict(Counter(controls.kinds.values()).most_common())
-    return {GOLD: len(controls.gold), PLANTED: len(controls.planted), "kinds": kinds}
+    """How many controls of each sort there are, how long they are, and how many wrong facts of each kind."""
+    sorts = {GOLD: controls.gold, PLANTED: controls.planted}
+    lengths = {sort: [len(text.split()) for text in texts.values()] for sort, texts in sorts.items()}
+    return {
+        **{sort: len(words) for sort, words in lengths.items()},
+        "median_words": {sort: median(words or [0]) for sort, words in lengths.items()},
+        "kinds": dict(Counter(controls.kinds.values()).most_common()),
+    }

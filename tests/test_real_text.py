@@ -197,12 +197,12 @@ def planned(tmp_path):
 
 def test_each_step_s_time_by_hand(planned):
     seconds = {step.name: step.expected for step in RealTextPlan(planned, 30, "a").steps()}
-    # A note gives 3 pairs of which 1.5 make room for the model's own; on real text 0.45 of that.
+    # A note gives 0.3 of 3 edited pairs, of which half make room for the model's own.
     assert seconds == pytest.approx(
         {
             "import": 30,
             "stage_a": 30 + 100 * 2 * 1.1,
-            "pairs": 30 + 30 / 1.35 * (1 + 10 / 100) * 4 * 1.7,
+            "pairs": 30 + 30 / 0.9 * (1 + 10 / 100) * 4 * 1.7,
             "stage_b": 30 + 30 * (2 * 2.1 + 0.9),
             "control": 30 + 30 * 2 * 2.1,
             **{f"evaluate_{arm}": 30 + 100 * 1.2 for arm in ARMS},
@@ -239,9 +239,13 @@ def factual(number: int) -> Factual:
 
 
 @pytest.fixture(scope="module")
-def controls():
+def donors():
+    return collect_donors((row.note, row.summary) for row in map(factual, range(40, 60)))
+
+
+@pytest.fixture(scope="module")
+def controls(donors):
     rows = [factual(number) for number in range(12)]
-    donors = collect_donors((row.note, row.summary) for row in map(factual, range(40, 60)))
     note = "A man with a cough."
     invented = Factual("bad", note_id(note), note, "A man with diabetes takes apixaban 5 mg daily.")
     return draw_controls([*rows, invented], donors, gold=4, planted=5, seed=1), {row.row_id: row for row in rows}
@@ -256,6 +260,16 @@ def test_controls_are_references_of_different_notes_with_one_fact_wrong_or_none(
     for note, text in found.planted.items():
         assert text != rows[note].summary
         assert abs(len(text) - len(rows[note].summary)) < 15
+
+
+def test_references_that_can_be_made_wrong_are_shared_out_in_turns_others_fill_up_the_sound(donors):
+    note, summary = "He is well. He sleeps well and works again.", "He sleeps well and works again."
+    plain = [Factual(f"plain{n}", note_id(f"{note} {n}"), f"{note} {n}", summary) for n in range(3)]
+    rows = [*plain, *(factual(number) for number in range(5))]
+    found = draw_controls(rows, donors, gold=4, planted=50, seed=1)
+    assert (len(found.gold), len(found.planted)) == (4, 3)
+    assert sum(name.startswith("plain") for name in found.gold) == 2
+    assert not any(name.startswith("plain") for name in found.planted)
 
 
 def test_a_text_by_several_is_judged_once():
