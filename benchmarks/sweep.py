@@ -113,16 +113,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 def print_plan(plan: SweepPlan, factors: Mapping[str, Mapping[str, Arm]], steps: Mapping[str, Step]) -> None:
     """What will be done, and about how long each part of it takes on 2 CPU cores."""
     left = [step.expected for step in steps.values() if seconds_if_done(step) is None]
-    print(f"Sweep        {len(plan.arms)} arms, {plan.pairs} pairs, {plan.args.notes} validation notes")
-    print(f"Steps        {len(steps)}, {len(steps) - len(left)} of them done; about {minutes(sum(left))} left")
+    print(f"{'Sweep':14} {len(plan.arms)} arms, {plan.pairs} pairs, {plan.args.notes} validation notes")
+    print(f"{'Steps':14} {len(steps)}, {len(steps) - len(left)} of them done; about {minutes(sum(left))} left")
     setting = plan.arms[0]
     said = {"pairs", judging(STAGE_A), *plan.needed(setting)}
-    print(f"{SETTING:13}and pairs and Stage A: about {minutes(sum(steps[name].expected for name in said))}")
+    print(f"{SETTING:14} and pairs and Stage A: about {minutes(sum(steps[name].expected for name in said))}")
     for factor, arms in factors.items():
         needed = {name for arm in arms.values() for name in plan.needed(arm)} - said
         said |= needed
         seconds = sum(steps[name].expected for name in needed)
-        print(f"{factor:13}{', '.join(arms)}: about {minutes(seconds)}", flush=True)
+        print(f"{factor:14} {', '.join(arms)}: about {minutes(seconds)}", flush=True)
 
 
 def merge_stage_a(stage_a: Checkpoint, full_model: Path) -> None:
