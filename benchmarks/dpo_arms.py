@@ -16,11 +16,11 @@ from safetensors.torch import save_file
 from transformers import PreTrainedTokenizerBase, TrainerCallback, TrainerState, set_seed
 from trl import DPOConfig, DPOTrainer
 
-from benchmarks.dpo_figures import GRADIENTS, PROFILE_FILE, Parameters, profile_shares
+from benchmarks.dpo_figures import GRADIENTS, PROFILE_FILE, PairSize, Parameters, RowSize, profile_shares
 from benchmarks.turns import LAST, Turns
+from preference.batches import batch_of, notes_of, training_order, unshared_batch_of
 from preference.expected_time import expected_seconds
-from preference.memory import pair_sizes
-from preference.pairs import EncodedPairs, encode_pairs, packed_lengths, read_pairs
+from preference.pairs import EncodedPairs, encode_pairs, pair_ids, read_pairs
 from preference.policy import Policy, build_policy
 from preference.preflight import Preflight
 from preference.reference import ReferenceLogProbs
@@ -40,7 +40,7 @@ class StockTrainer(DPOTrainer):
         return dataset
 
     def _get_train_sampler(self, train_dataset: Any = None) -> LengthGroupedOrder:
-        return row_order(self.train_dataset, self.args.per_device_train_batch_size, self.args.seed)
+        return training_order(self.train_dataset, self.args.per_device_train_batch_size, self.args.seed)
 
 
 def run_stock(args: argparse.Namespace, turns: Turns) -> None:
@@ -77,11 +77,12 @@ def run_stock(args: argparse.Namespace, turns: Turns) -> None:
 def run_ours(args: argparse.Namespace, turns: Turns, profiled_steps: int = 0) -> None:
     """Step 2 as stage_b_dpo_training.py runs it, checkpoints included, without the validation after each epoch."""
     checkpoint, tokenizer, pairs, policy = load(args)
-    sizes = pair_sizes(pairs.dataset)
-    predicted = Preflight.of(args, checkpoint, policy.model.device, sizes).memory()
+    ids = pair_ids(pairs.dataset)
+    predicted = Preflight.of(args, checkpoint, policy.model.device, ids).memory()
     turns.done(
         "load",
-        pairs=sizes,
+        pairs=[PairSize(*map(len, pair)) for pair in ids],
+        rows=[RowSize(len(ids[note.pairs[0]].prompt), note.tokens) for note in notes_of(ids)],
         parameters=count_parameters(policy.model),
         predicted_bytes=predicted.total,
         prediction=str(predicted),
@@ -92,11 +93,13 @@ def run_ours(args: argparse.Namespace, turns: Turns, profiled_steps: int = 0) ->
     measured = Remembered(reference.folder, policy.model.device)
     trainer = build_trainer(policy, tokenizer, pairs, pairs, args, run, measured, save_best=lambda model: None)
     trainer.args.eval_strategy = "no"
-    order = row_order(pairs.dataset, args.batch_size, args.seed)
+    order = training_order(pairs.dataset, args.batch_size, args.seed)
+    met = [[ids[index] for index in batch] for batch in batches(order, args.batch_size, round(args.num_epochs))]
+    padded = {"stock": unshared_batch_of, "ours": unshared_batch_of if trainer.unshared else batch_of}
     turns.done(
         "build",
         unshared=trainer.unshared,
-        batches=list(batches(order, args.batch_size, round(args.num_epochs))),
+        tokens_with_padding={arm: sum(size_of(batch).tokens for batch in met) for arm, size_of in padded.items()},
     )
     turns.done("estimate", expected_seconds=expected_seconds(trainer, reference, measured))
     trainer.add_reference(reference)
@@ -165,11 +168,6 @@ def operators(events: Sequence[Any]) -> Iterator[tuple[list[str], float]]:
             names.append(caller.name)
             caller = caller.cpu_parent
         yield names, event.self_cpu_time_total / 1e6
-
-
-def row_order(dataset: Any, batch_size: int, seed: int) -> LengthGroupedOrder:
-    """The order in which Stage B takes its rows."""
-    return LengthGroupedOrder(packed_lengths(dataset), batch_size, seed)
 
 
 def batches(order: LengthGroupedOrder, size: int, epochs: int) -> Iterator[list[int]]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from preference.memory import GB, PairSize
+from preference.memory import GB
 from utils.cli import RunError
 
 if TYPE_CHECKING:
@@ -48,6 +48,21 @@ class Spread(NamedTuple):
     percentile_10: float
     median: float
     percentile_90: float
+
+
+class PairSize(NamedTuple):
+    """Tokens of a pair: of its note's prompt, and of both summaries."""
+
+    prompt: int
+    chosen: int
+    rejected: int
+
+
+class RowSize(NamedTuple):
+    """Tokens of the row that all pairs of a note make, and how many of them are the note's prompt."""
+
+    prompt: int
+    tokens: int
 
 
 class Parameters(NamedTuple):
@@ -112,29 +127,21 @@ def stock_tokens(pair: PairSize) -> int:
     return 2 * pair.prompt + pair.chosen + pair.rejected
 
 
-def trie_tokens(pair: PairSize) -> int:
-    """Each different token once: the note, what chosen and rejected begin with, and the rest of both."""
-    return pair.packed - 1  # packing repeats the one after which they part
-
-
-def operations(pairs: Sequence[PairSize], epochs: int, weights: Parameters) -> tuple[float, float]:
-    """Floating-point operations of stock and of ours, reference included, at the least.
+def operations(
+    pairs: Sequence[PairSize], rows: Sequence[RowSize], epochs: int, weights: Parameters
+) -> tuple[float, float]:
+    """Floating-point operations of stock on the pairs, and of ours on the rows that they make, reference included.
 
     Stock runs the reference beside the policy in every epoch and scores every token of both rows; ours runs the
-    reference once and scores each token of the summaries once. Real tokens, no padding; attention's own products,
-    which grow with the square of the length, and LoRA's are left out. The measured ratio may be the greater one: here
-    every operation takes as long, and memory nothing.
+    reference once and scores each token of the summaries once. Real tokens, no padding, all pairs of a note in one row;
+    attention's own products, which grow with the square of the length, and LoRA's are left out. The measured ratio may
+    be the greater one: here every operation takes as long, and memory nothing.
     """
-    stock, trie = sum(map(stock_tokens, pairs)), sum(map(trie_tokens, pairs))
-    scored = trie - sum(pair.prompt for pair in pairs)
+    stock, ours = sum(map(stock_tokens, pairs)), sum(row.tokens for row in rows)
+    scored = ours - sum(row.prompt for row in rows)
     of_stock = epochs * stock * ((FORWARD + STEP) * weights.body + (FORWARD + HEAD_STEP) * weights.head)
-    of_ours = trie * (FORWARD + epochs * STEP) * weights.body + scored * (FORWARD + epochs * HEAD_STEP) * weights.head
+    of_ours = ours * (FORWARD + epochs * STEP) * weights.body + scored * (FORWARD + epochs * HEAD_STEP) * weights.head
     return float(of_stock), float(of_ours)
-
-
-def padded_tokens(lengths: Sequence[int], batches: Iterable[Sequence[int]]) -> int:
-    """Tokens computed where every row of a batch is made as long as its longest."""
-    return sum(len(batch) * max(lengths[index] for index in batch) for batch in batches)
 
 
 def category(names: Sequence[str]) -> str:
@@ -165,9 +172,8 @@ def side_by_side(turns: Sequence[tuple[Report, Report]], epochs: int, seed: int)
         return ratio_of_sums(taken[0], taken[1], once[0], once[1], seed)
 
     known = {name: value for report in ours for name, value in report.items()}
-    pairs = [PairSize(*sizes) for sizes in known["pairs"]]
-    weights = Parameters(*known["parameters"])
-    of_stock, of_ours = operations(pairs, epochs, weights)
+    pairs, rows = [PairSize(*sizes) for sizes in known["pairs"]], [RowSize(*sizes) for sizes in known["rows"]]
+    of_stock, of_ours = operations(pairs, rows, epochs, Parameters(*known["parameters"]))
     end_to_end = ratio(("reference", "end"))
     peak = [max(report["peak_bytes"] for report in arm) / GB for arm in (stock, ours)]
     return {
@@ -189,12 +195,9 @@ def side_by_side(turns: Sequence[tuple[Report, Report]], epochs: int, seed: int)
             "operations": {"stock": of_stock, "ours": of_ours},
             "tokens": {
                 "stock": epochs * sum(map(stock_tokens, pairs)),
-                "ours": epochs * sum(map(trie_tokens, pairs)),
+                "ours": epochs * sum(row.tokens for row in rows),
             },
-            "tokens_with_padding": {
-                "stock": 2 * padded_tokens([pair.longer for pair in pairs], known["batches"]),
-                "ours": padded_tokens([pair.packed for pair in pairs], known["batches"]),
-            },
+            "tokens_with_padding": known["tokens_with_padding"],
         },
         "pairs": len(pairs),
         "not_shared_because": known["unshared"],

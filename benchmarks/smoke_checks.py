@@ -25,7 +25,8 @@ from benchmarks.smoke_setting import (
     require,
     run_stage_b,
 )
-from preference.memory import GB, pair_sizes
+from preference.memory import GB
+from preference.pairs import pair_ids
 from preference.preflight import Preflight
 from preference.reference import ReferenceLogProbs
 from preference.runs import FINAL_MODEL
@@ -203,8 +204,8 @@ def preflight(setting: Setting) -> str:
     for name, more in (("whole weights", ()), ("4-bit", ("--load_in_4bit",)), ("8-bit", ("--load_in_8bit",))):
         folder = setting.new_folder()
         args = setting.options(folder, *more)
-        sizes = pair_sizes(setting.encoded(load_tokenizer(setting.checkpoint), args, count=None).dataset)
-        predicted = Preflight.of(args, setting.checkpoint, setting.device, sizes).memory()
+        pairs = pair_ids(setting.encoded(load_tokenizer(setting.checkpoint), args, count=None).dataset)
+        predicted = Preflight.of(args, setting.checkpoint, setting.device, pairs).memory()
         expected = predicted.total - predicted.framework.size  # CUDA's own is not among the tensors
         clear_device_cache(garbage_collection=True)
         torch.cuda.reset_peak_memory_stats()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from preference.guards import check_options
-from preference.pairs import MAKE_PAIRS, EncodedPairs, encode_pairs, read_pairs
+from preference.pairs import MAKE_PAIRS, EncodedPairs, encode_pairs, pair_ids, read_pairs
 from utils.cli import EXIT_BAD_INPUT, EXIT_OK, PROJECT_ROOT, UserError, from_here_or_project
 from utils.distributed import process_count
 from utils.files import sha256_path
@@ -210,11 +210,12 @@ def plan_and_time(
     checklist: Checklist,
 ) -> None:
     """The items that need the model's sizes and the pairs': memory, disk; then the plan, and how long it will take."""
+    from preference.batches import batches_by_length
     from preference.expected_time import product_speed, rough_seconds
-    from preference.memory import pair_sizes, trained_parameters
+    from preference.memory import trained_parameters
     from preference.preflight import Preflight, free_memory
 
-    train, val = (pair_sizes(encoded.dataset) for encoded in pairs.values())
+    train, val = (pair_ids(encoded.dataset) for encoded in pairs.values())
     preflight = Preflight.of(args, checkpoint, device, [*train, *val])
     verdict = preflight.verdict(words, free_memory(device))
     checklist.line(NO if verdict.way_out else YES, "Memory", str(verdict))
@@ -229,7 +230,8 @@ def plan_and_time(
     )
     print(f"  {'Plan':10} {training_line(args, choose_dtype(device), device)}")
     speed = product_speed(device, choose_dtype(device))
-    seconds = rough_seconds(preflight.shape, preflight.plan, train, val, args.num_epochs, speed, args.keep_hardest)
+    batches = (batches_by_length(part, args.batch_size, preflight.shared) for part in (train, val))
+    seconds = rough_seconds(preflight.shape, preflight.plan, *batches, args.num_epochs, speed, args.keep_hardest)
     print(
         f"  {'Expected':10} very roughly {in_words(seconds)}, from token counts and one matrix product timed here; "
         "the run itself times a batch first"

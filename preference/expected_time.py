@@ -7,14 +7,15 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from preference.batches import Batch, batch_of, batches_by_length, by_length, unshared_batch_of
 from preference.hardest import kept_count
-from preference.pairs import packed_lengths
+from preference.pairs import pair_ids
 from utils.out_of_memory import is_out_of_memory
 
 if TYPE_CHECKING:
     import torch
 
-    from preference.memory import PairSize, Plan
+    from preference.memory import Plan
     from preference.model_shape import ModelShape
     from preference.reference import ReferenceLogProbs
     from preference.remembered import Remembered
@@ -35,7 +36,7 @@ def expected_seconds(
 ) -> float | None:
     """Seconds for the reference's log-probs that are not on disk, all epochs, and a validation pass after each.
 
-    From seconds per token, which are timed where no earlier run did: pairs of one batch have nearly one length. None
+    From seconds per token, which are timed where no earlier run did: rows of one batch have nearly one length. None
     where not even the timed batch fits into memory here: training will say so itself. ``kept`` is the share of the
     training pairs on which it trains.
     """
@@ -52,9 +53,12 @@ def expected_seconds(
         return None
     policy, forward = speed
     train, val = trainer.train_dataset, trainer.eval_dataset
-    train_lengths, val_lengths = packed_lengths(train), packed_lengths(val)
+    train_tokens, val_tokens = (
+        sum(batch.tokens for batch in batches_by_length(pair_ids(pairs), size, not trainer.unshared))
+        for pairs in (train, val)
+    )
     unscored = sum(reference.missing_tokens(pairs, size) for pairs in (train, val))
-    an_epoch = kept * sum(train_lengths) * policy + sum(val_lengths) * forward
+    an_epoch = kept * train_tokens * policy + val_tokens * forward
     processes = trainer.args.world_size
     update = size * trainer.args.gradient_accumulation_steps * processes
     epochs = max(0.0, trainer.args.num_train_epochs - steps_done / math.ceil(kept_count(len(train), kept) / update))
@@ -69,11 +73,10 @@ def seconds_per_token(trainer: PairsTrainer) -> tuple[float, float] | None:
     import torch
 
     train = trainer.train_dataset
-    lengths = packed_lengths(train)
-    by_length = sorted(range(len(train)), key=lengths.__getitem__)
+    ids = pair_ids(train)
     size = min(trainer.args.per_device_train_batch_size, len(train))
     start = (len(train) - size) // 2
-    rows = by_length[start : start + size]
+    rows = by_length(ids)[start : start + size]
     batch = trainer._prepare_inputs(trainer.data_collator([train[index] for index in rows]))
     labels = batch["input_ids"].masked_fill(batch["completion_mask"] == 0, -100)
     inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
@@ -103,37 +106,35 @@ def seconds_per_token(trainer: PairsTrainer) -> tuple[float, float] | None:
             raise
         model.zero_grad(set_to_none=True)
         return None
-    timed = sum(lengths[index] for index in rows)
+    timed = (unshared_batch_of if trainer.unshared else batch_of)([ids[index] for index in rows]).tokens
     return policy / timed, forward / timed
 
 
 def rough_seconds(
     shape: ModelShape,
     plan: Plan,
-    train: Sequence[PairSize],
-    val: Sequence[PairSize],
+    train: Sequence[Batch],
+    val: Sequence[Batch],
     epochs: float,
     speed: float,
     kept: float = 1.0,
 ) -> float:
-    """Seconds for the reference, all epochs and a validation pass after each, on pairs packed into a row each.
+    """Seconds for the reference, all epochs and a validation pass after each, on these batches.
 
     Operations of matrix products alone, at ``EFFICIENCY`` of ``speed`` (operations a second, :func:`product_speed`).
     ``kept`` is the share of the training pairs on which it trains.
     """
     backward = (4 if plan.full else 2) + (2 if plan.checkpointing else 0)
-    of_train, of_val = (forward_operations(shape, pairs) for pairs in (train, val))
+    of_train, of_val = (forward_operations(shape, batches) for batches in (train, val))
     policy = kept * of_train * (1 + backward / 2) + of_val
     return (of_train + of_val + epochs * policy) / (speed * EFFICIENCY)
 
 
-def forward_operations(shape: ModelShape, pairs: Iterable[PairSize]) -> float:
+def forward_operations(shape: ModelShape, batches: Iterable[Batch]) -> float:
     """Multiplications and additions of one forward pass: linear layers, attention, and the LM head where it scores."""
     linear, attention = 2 * shape.in_linear, 4 * shape.layers * shape.query
     head = 2 * shape.hidden * shape.vocabulary
-    return sum(
-        pair.packed * (linear + pair.packed * attention) + (pair.packed - 1 - pair.prompt) * head for pair in pairs
-    )
+    return sum(batch.tokens * (linear + batch.width * attention) + batch.scored * head for batch in batches)
 
 
 def product_speed(device: torch.device, dtype: torch.dtype, least: float = 0.3) -> float:

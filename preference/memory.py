@@ -1,6 +1,6 @@
 """How much memory a training run will take at its peak: arithmetic that can be shown, over shapes and lengths alone.
 
-The peak is the first moment of a step's backward pass on the longest batch: everything that autograd keeps is there,
+The peak is the first moment of a step's backward pass on the heaviest batch: everything that autograd keeps is there,
 and the LM head, whose gradient comes first, takes its scratch. (An SFT adapter's frozen copy, the reference, is gone by
 then, and was smaller than the optimizer's moments.) What autograd keeps of a layer was read from PyTorch
 2.13, peft 0.21 and transformers 5.23 with ``torch.autograd.graph.saved_tensors_hooks``; a test asks it again.
@@ -10,14 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from preference.batches import Batch
 from preference.model_shape import AdapterShape, ModelShape
-from preference.pairs import packed_lengths
+from preference.pairs import PairIds
 from utils.cpu_speed import labels_at_once
-
-if TYPE_CHECKING:
-    from datasets import Dataset
 
 GB = 1e9
 # Bytes of a weight. NF4 with double quantization: 4 bits, and 0.127 for its scales (QLoRA, arXiv 2305.14314).
@@ -35,33 +33,6 @@ FRAMEWORK = {"cpu": 0.6e9, "mps": 0.6e9, "cuda": 0.6e9}
 # than the block, so a freed one between two living ones does not do for the next of its size. Measured on models of 17,
 # 113 and 135 million parameters: 1.70 to 1.74 times what a step needs; in large pages (utils.cpu_speed) 1.04 to 1.21.
 FRAGMENTATION, IN_LARGE_PAGES = {"cpu": 0.7, "mps": 0.0, "cuda": 0.0}, 0.13
-
-
-class PairSize(NamedTuple):
-    """Tokens of a pair: of its three parts, and of the row into which chosen and rejected are packed."""
-
-    prompt: int
-    chosen: int
-    rejected: int
-    packed: int
-
-    @property
-    def longer(self) -> int:
-        """The note with its longer summary: what ``--max_length`` limits."""
-        return self.prompt + max(self.chosen, self.rejected)
-
-
-class Batch(NamedTuple):
-    """A batch as the model meets it: rows of one width, and the tokens in them that the LM head scores."""
-
-    rows: int
-    width: int
-    scored: int
-
-    @property
-    def tokens(self) -> int:
-        """All places, padding included."""
-        return self.rows * self.width
 
 
 @dataclass(frozen=True)
@@ -132,20 +103,9 @@ class Memory:
         return "\n".join([*lines, f"{'in all':13} {self.total / GB:6.2f} GB"])
 
 
-def pair_sizes(pairs: Dataset) -> list[PairSize]:
-    """The sizes of all pairs, in their order."""
-    columns = ([len(ids) for ids in pairs[name]] for name in ("prompt_ids", "chosen_ids", "rejected_ids"))
-    return [PairSize(*sizes) for sizes in zip(*columns, packed_lengths(pairs), strict=True)]
-
-
-def longest_batch(sizes: Iterable[PairSize], batch_size: int, shared: bool = True) -> Batch:
-    """The longest pairs together, as the order by length will put them; ``shared`` pairs are packed into a row each."""
-    if shared:
-        longest = sorted(sizes, key=lambda pair: pair.packed, reverse=True)[:batch_size]
-        # Every packed token but the note's predicts a label; the first label is predicted by the note's last token.
-        return Batch(len(longest), longest[0].packed, sum(pair.packed - 1 - pair.prompt for pair in longest))
-    longest = sorted(sizes, key=lambda pair: pair.longer, reverse=True)[:batch_size]
-    return Batch(2 * len(longest), longest[0].longer, sum(pair.chosen + pair.rejected for pair in longest))
+def heaviest(batches: Iterable[Batch]) -> Batch:
+    """The batch that takes the most memory: nearly all of it goes with the tokens."""
+    return max(batches, key=lambda batch: (batch.tokens, batch.scored))
 
 
 def predict(shape: ModelShape, batch: Batch, plan: Plan) -> Memory:
@@ -252,9 +212,9 @@ def backward_scratch(shape: ModelShape, batch: Batch, plan: Plan) -> float:
     return wide + (largest * plan.size if plan.quantization else 0)
 
 
-def left_out(sizes: Sequence[PairSize], max_length: int) -> int:
+def left_out(pairs: Sequence[PairIds], max_length: int) -> int:
     """How many pairs ``--max_length`` would leave out."""
-    return sum(pair.longer > max_length for pair in sizes)
+    return sum(pair.longer > max_length for pair in pairs)
 
 
 def _count(number: float) -> str:

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from utils.cli import UserError
+from utils.files import sha256_text
 from utils.pairs import MAKE_PAIRS, fault_of, read_pairs
 from utils.prompts import Prompt, encode_completion, encode_prompt, text_of
 
@@ -16,7 +17,20 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedTokenizerBase
 
-__all__ = ["MAKE_PAIRS", "EncodedPairs", "encode_pairs", "fault_of", "packed_lengths", "read_pairs"]
+__all__ = ["MAKE_PAIRS", "EncodedPairs", "PairIds", "encode_pairs", "fault_of", "pair_ids", "read_pairs"]
+
+
+class PairIds(NamedTuple):
+    """The token ids of a pair: the note's prompt, and both summaries."""
+
+    prompt: list[int]
+    chosen: list[int]
+    rejected: list[int]
+
+    @property
+    def longer(self) -> int:
+        """The note with its longer summary: what ``--max_length`` limits."""
+        return len(self.prompt) + max(len(self.chosen), len(self.rejected))
 
 
 @dataclass(frozen=True)
@@ -45,19 +59,15 @@ def encode_pairs(tokenizer: PreTrainedTokenizerBase, rows: Sequence[dict[str, An
     completion_ids = _once(partial(encode_completion, tokenizer))
     for row in tqdm(rows, desc="Encoding pairs", unit="pair", delay=3):
         chosen, rejected = text_of(row["chosen"]).strip(), text_of(row["rejected"]).strip()
-        ids = {
-            "prompt_ids": prompt_ids(row["prompt"]),
-            "chosen_ids": completion_ids(row["chosen"]),
-            "rejected_ids": completion_ids(row["rejected"]),
-        }
+        ids = PairIds(prompt_ids(row["prompt"]), completion_ids(row["chosen"]), completion_ids(row["rejected"]))
         if not chosen or not rejected:
             left_out["an empty summary"] += 1
         elif chosen == rejected:
             left_out["chosen and rejected are the same"] += 1
-        elif len(ids["prompt_ids"]) + max(len(ids["chosen_ids"]), len(ids["rejected_ids"])) > max_length:
+        elif ids.longer > max_length:
             left_out[f"longer than --max_length {max_length} tokens"] += 1
         else:
-            encoded.append(ids)
+            encoded.append({f"{name}_ids": part for name, part in ids._asdict().items()})
     if not encoded:
         reasons = "; ".join(f"{count} {reason}" for reason, count in left_out.items())
         raise UserError(f"no pair is left to train on: {reasons}")
@@ -77,10 +87,14 @@ def _once(encode: Callable[[Prompt], list[int]]) -> Callable[[Prompt], list[int]
     return remembered
 
 
-def packed_lengths(pairs: Dataset) -> list[int]:
-    """Tokens of each pair with its note, and what chosen and rejected begin with, counted once."""
-    columns = (list(pairs[name]) for name in ("prompt_ids", "chosen_ids", "rejected_ids"))
-    return [packed_length(prompt, both) for prompt, *both in zip(*columns, strict=True)]
+def pair_ids(pairs: Dataset) -> list[PairIds]:
+    """The token ids of all pairs, in their order."""
+    return [PairIds(*ids) for ids in zip(*(list(pairs[f"{name}_ids"]) for name in PairIds._fields), strict=True)]
+
+
+def pair_key(pair: PairIds) -> str:
+    """What tells a pair from another: its token ids, and so its text and the prompt format."""
+    return sha256_text(repr(tuple(pair)))[:32]
 
 
 def packed_length(prompt: Sequence[int], completions: Sequence[list[int]]) -> int:

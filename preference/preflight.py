@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from preference.memory import GB, Memory, PairSize, Plan, left_out, longest_batch, pair_sizes, predict
+from preference.batches import batches_by_length
+from preference.memory import GB, Memory, Plan, heaviest, left_out, predict
 from preference.model_shape import ModelShape, adapter_of, shape_of
+from preference.pairs import PairIds, pair_ids
 from preference.shared_prefix import reason_not_to_share
 from utils.cli import UserError
 from utils.cpu_speed import has_large_pages
@@ -60,7 +62,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Preflight:
-    """All that decides a run's memory: the model's shape, how it is trained, the sizes of all pairs, the options.
+    """All that decides a run's memory: the model's shape, how it is trained, all pairs, the options.
 
     ``shared``: whether a pair's note is run once.
     """
@@ -68,12 +70,12 @@ class Preflight:
     shape: ModelShape
     plan: Plan
     shared: bool
-    sizes: Sequence[PairSize]
+    pairs: Sequence[PairIds]
     asked: Choice
 
     @classmethod
     def of(
-        cls, args: argparse.Namespace, checkpoint: Checkpoint, device: torch.device, sizes: Sequence[PairSize]
+        cls, args: argparse.Namespace, checkpoint: Checkpoint, device: torch.device, pairs: Sequence[PairIds]
     ) -> Preflight:
         """That of a run with these options on a checked checkpoint, of which only config and headers are read."""
         import torch
@@ -91,14 +93,15 @@ class Preflight:
             large_pages=device.type == "cpu" and has_large_pages(),
         )
         asked = Choice(args.batch_size, args.gradient_accumulation_steps, args.max_length, args.load_in_4bit)
-        return cls(shape, plan, reason_not_to_share(config, args.max_length) is None, sizes, asked)
+        return cls(shape, plan, reason_not_to_share(config, args.max_length) is None, pairs, asked)
 
     def memory(self, choice: Choice | None = None) -> Memory:
         """What the run takes at its peak, with the options as asked, or with others."""
         choice = choice or self.asked
         plan = replace(self.plan, quantization="4bit") if choice.load_in_4bit else self.plan
-        kept = [pair for pair in self.sizes if pair.longer <= choice.max_length]
-        return predict(self.shape, longest_batch(kept, choice.batch_size, self.shared), plan)
+        kept = [pair for pair in self.pairs if pair.longer <= choice.max_length]
+        batches = batches_by_length(kept, choice.batch_size, self.shared)
+        return predict(self.shape, heaviest(batches), plan)
 
     def verdict(self, words: Sequence[str], free: float) -> Verdict:
         """Whether it fits into ``free`` bytes, and else the command, of which ``words`` were the options, that does."""
@@ -106,16 +109,16 @@ class Preflight:
         if memory.total <= free:
             return Verdict(memory, free, None)
         quantizable = self.plan.device in ("cpu", "cuda") and _is_there("bitsandbytes") and not self.plan.full
-        fitting = fitting_options(self.asked, lambda choice: self.memory(choice).total, free, self.sizes, quantizable)
-        return Verdict(memory, free, way_out(words, self.asked, fitting, self.sizes))
+        fitting = fitting_options(self.asked, lambda choice: self.memory(choice).total, free, self.pairs, quantizable)
+        return Verdict(memory, free, way_out(words, self.asked, fitting, self.pairs))
 
 
 def check_memory(
     args: argparse.Namespace, words: Sequence[str], checkpoint: Checkpoint, device: torch.device, *pairs: EncodedPairs
 ) -> Verdict:
     """The verdict on a run on these pairs. Raises UserError where it will not fit, unless ``--force`` was given."""
-    sizes = [size for encoded in pairs for size in pair_sizes(encoded.dataset)]
-    verdict = Preflight.of(args, checkpoint, device, sizes).verdict(words, free_memory(device))
+    ids = [pair for encoded in pairs for pair in pair_ids(encoded.dataset)]
+    verdict = Preflight.of(args, checkpoint, device, ids).verdict(words, free_memory(device))
     verdict.refuse(args.force)
     return verdict
 
@@ -129,17 +132,17 @@ def fitting_options(
     asked: Choice,
     needed: Callable[[Choice], float],
     free: float,
-    sizes: Sequence[PairSize],
+    pairs: Sequence[PairIds],
     quantizable: bool,
 ) -> Choice | None:
     """The first choice that fits, by how little it changes; None where nothing does.
 
     Fewer pairs at once, for the same update; then the same with weights in 4 bit; then shorter pairs only.
     """
-    return next((choice for choice in _choices(asked, sizes, quantizable) if needed(choice) <= free), None)
+    return next((choice for choice in _choices(asked, pairs, quantizable) if needed(choice) <= free), None)
 
 
-def _choices(asked: Choice, sizes: Sequence[PairSize], quantizable: bool) -> Iterator[Choice]:
+def _choices(asked: Choice, pairs: Sequence[PairIds], quantizable: bool) -> Iterator[Choice]:
     effective = asked.batch_size * asked.gradient_accumulation_steps
     choices = [
         replace(asked, batch_size=size, gradient_accumulation_steps=effective // size)
@@ -150,18 +153,18 @@ def _choices(asked: Choice, sizes: Sequence[PairSize], quantizable: bool) -> Ite
     if quantizable and not asked.load_in_4bit:
         choices = [replace(choice, load_in_4bit=True) for choice in choices]
         yield from choices
-    shortest, longest = min(pair.longer for pair in sizes), max(pair.longer for pair in sizes)
+    shortest, longest = min(pair.longer for pair in pairs), max(pair.longer for pair in pairs)
     for max_length in range((longest - 1) // LENGTH_STEP * LENGTH_STEP, shortest - 1, -LENGTH_STEP):
         yield replace(choices[-1], max_length=max_length)
 
 
-def way_out(words: Sequence[str], asked: Choice, fitting: Choice | None, sizes: Sequence[PairSize]) -> str:
+def way_out(words: Sequence[str], asked: Choice, fitting: Choice | None, pairs: Sequence[PairIds]) -> str:
     """What to do, in a sentence: the command that fits, or that there is none."""
     if fitting is None:
         return "No choice of options fits; take a smaller model or another machine"
     said = f"This will fit: {command_with(words, asked, fitting)}"
     if fitting.max_length < asked.max_length:
-        said += f" (it leaves out {left_out(sizes, fitting.max_length)} of {len(sizes)} pairs)"
+        said += f" (it leaves out {left_out(pairs, fitting.max_length)} of {len(pairs)} pairs)"
     return said
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from preference.pairs import packed_length
+from preference.batches import Note, notes_of
+from preference.pairs import pair_ids, pair_key
 from utils.cli import RunError
 from utils.distributed import own_share, process_count, process_index
 from utils.files import append_journal, make_output_dir, open_journal, read_journal, sha256_text
@@ -23,17 +24,6 @@ if TYPE_CHECKING:
 
 LogProbs: TypeAlias = tuple[float, float]  # of chosen and of rejected, summed over their tokens
 Score: TypeAlias = Callable[[Sequence[int]], list[LogProbs]]  # of the rows with these indices
-
-# Pairs of one note that are run as one row. Step 1 makes about three of a note; with many, attention among them would
-# cost more than running the note again.
-PAIRS_OF_A_NOTE = 4
-
-
-class Note(NamedTuple):
-    """Pairs of one note, as indices, and the tokens of the row into which they are packed."""
-
-    pairs: list[int]
-    tokens: int
 
 
 class ReferenceLogProbs:
@@ -62,14 +52,14 @@ class ReferenceLogProbs:
         return [[index for note in batch for index in note.pairs] for batch in batches]
 
     def missing_tokens(self, pairs: Dataset, notes_at_once: int) -> int:
-        """How many tokens the missing batches have."""
-        return sum(note.tokens for batch in self._missing(pairs, notes_at_once) for note in batch)
+        """How many tokens the missing batches have, padding included."""
+        return sum(len(batch) * batch[0].tokens for batch in self._missing(pairs, notes_at_once))
 
     def _missing(self, pairs: Dataset, notes_at_once: int) -> list[list[Note]]:
         """Batches are formed before the known ones are left out: a run that was cut off scores the same batches as one
         that was not, so its figures are the same to the last bit.
         """
-        keys, notes = pair_keys(pairs), notes_of(pairs)
+        keys, notes = pair_keys(pairs), notes_of(pair_ids(pairs))
         batches = [notes[start : start + notes_at_once] for start in range(0, len(notes), notes_at_once)]
         return [batch for batch in batches if any(keys[i] not in self.known for note in batch for i in note.pairs)]
 
@@ -108,26 +98,5 @@ def reference_id(inputs: Mapping[str, Mapping[str, str]], checkpoint: Checkpoint
 
 
 def pair_keys(pairs: Dataset) -> list[str]:
-    """What tells one pair from another, for each row: its token ids, and so its text and the prompt format."""
-    return [sha256_text(repr(ids))[:32] for ids in _token_ids(pairs)]
-
-
-def notes_of(pairs: Dataset) -> list[Note]:
-    """The pairs by note, at most ``PAIRS_OF_A_NOTE`` together, those with the most tokens first.
-
-    The order of the rows makes no difference.
-    """
-    keys, ids = pair_keys(pairs), _token_ids(pairs)
-    of_prompt: dict[tuple[int, ...], list[int]] = {}
-    for index in sorted(range(len(ids)), key=keys.__getitem__):
-        of_prompt.setdefault(tuple(ids[index][0]), []).append(index)
-    notes = [
-        Note(some, packed_length(prompt, [completion for index in some for completion in ids[index][1:]]))
-        for prompt, all_of_it in of_prompt.items()
-        for some in (all_of_it[start : start + PAIRS_OF_A_NOTE] for start in range(0, len(all_of_it), PAIRS_OF_A_NOTE))
-    ]
-    return sorted(notes, key=lambda note: (-note.tokens, keys[note.pairs[0]]))
-
-
-def _token_ids(pairs: Dataset) -> list[tuple[list[int], list[int], list[int]]]:
-    return list(zip(*(list(pairs[name]) for name in ("prompt_ids", "chosen_ids", "rejected_ids")), strict=True))
+    """What tells the pairs from one another, in their order."""
+    return [pair_key(pair) for pair in pair_ids(pairs)]

@@ -1,7 +1,7 @@
 """Several processes, one batch: each runs its share of the pairs, and all have the figures of the whole batch.
 
 TRL computes its losses and metrics from each token's log-prob. So only the model's work is shared out: every process
-reads the whole batch, runs every n-th pair of it, and takes what the others found as given. A mean over tokens, a sort
+reads the whole batch, runs a block of its pairs, and takes what the others found as given. A mean over tokens, a sort
 over the batch or a last batch that does not divide is then what it is in one process, and there is nothing to weigh.
 The gradient of the whole is the sum of the shares' gradients.
 """
@@ -66,20 +66,27 @@ class SharedOut:
         return replace(outputs, loss=None, label_mask=labels[:, 1:] != IGNORED, **fields)
 
     def _share(self, rows: torch.Tensor) -> torch.Tensor:
-        """The rows of every n-th pair. The first pair's where none is left: no process may miss a backward pass."""
+        """The rows of a block of pairs, so that those of a note stay together. The first pair's where none is left: no
+        process may miss a backward pass.
+        """
         pairs = rows.unflatten(0, (2, -1))
-        own = pairs[:, self.accelerator.process_index :: self.accelerator.num_processes]
+        block = self._block(pairs.size(1))
+        own = pairs[:, block * self.accelerator.process_index :][:, :block]
         return (own if own.size(1) else pairs[:, :1]).flatten(0, 1)
 
     def _joined(self, own: torch.Tensor, pairs: int, length: int) -> torch.Tensor:
         """A figure per token of this process's rows, (2b, l), as one of all rows, (2 pairs, length)."""
         processes = self.accelerator.num_processes
         by_pair = own.unflatten(0, (2, -1)).transpose(0, 1)
-        missing = -(-pairs // processes) - len(by_pair)
+        missing = self._block(pairs) - len(by_pair)
         block = F.pad(by_pair, (0, length - own.size(1), 0, 0, 0, missing))
         blocks = list(self.accelerator.gather(block.detach()[None]))
         if block.requires_grad:  # the processes' gradients are averaged, and here they are parts of a sum
             block.register_hook(lambda gradient: gradient * processes)
         blocks[self.accelerator.process_index] = block
-        in_order = torch.stack(blocks, dim=1).flatten(0, 1)[:pairs]
+        in_order = torch.cat(blocks)[:pairs]
         return in_order.transpose(0, 1).flatten(0, 1)
+
+    def _block(self, pairs: int) -> int:
+        """How many of so many pairs a process runs, at most."""
+        return -(-pairs // self.accelerator.num_processes)

@@ -4,10 +4,10 @@ TRL lays a batch of B pairs out as 2B rows, chosen above rejected, so every prom
 group become one, a trie: all of the first text, then of each other text what follows its last token shared with the
 text before (a branch). Texts are in the order of their tokens, in which the one before shares the most. A branch sees
 what its text shares with the ones before, and itself; its positions count on from where it leaves them. The last
-shared token is repeated because it predicts another next token. In training a group is a pair: with prompt P and
-completions C of which s tokens are shared it costs P + 2C - s + 1 tokens instead of 2 (P + C), the trie's own size, the
-least there is, plus one. (Prefix sharing for DPO: Wang et al., arXiv 2410.20305.) Where nothing is learned, a group is
-all that is known of a note.
+shared token is repeated because it predicts another next token. A group is all that a batch holds of a note: one pair,
+with prompt P and completions C of which s tokens are shared, costs P + 2C - s + 1 tokens instead of 2 (P + C), the
+trie's own size, the least there is, plus one; a further one over the same chosen summary costs C - s + 1 instead of
+2 (P + C). (Prefix sharing for DPO: Wang et al., arXiv 2410.20305.)
 
 :class:`SharedPrefixModel` stands where DPOTrainer expects its model: it packs the batch, calls the model once and puts
 each token's figures back where the stock layout has them, so that all losses and metrics stay TRL's own.
@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 # What TRL's fused head returns for each token; those that a trainer did not ask for are None.
 PER_TOKEN_FIELDS = ("log_probs", "entropy", "mean_logits", "is_top1", "log_sum_sq_probs")
 IGNORED = -100
-Grouping: TypeAlias = Callable[[torch.Tensor, torch.Tensor], list[list[int]]]  # of (N, L) rows, from ids and labels
 
 
 class Trie:
@@ -122,14 +121,8 @@ def pack(
     )
 
 
-def by_pair(input_ids: torch.Tensor, labels: torch.Tensor) -> list[list[int]]:
-    """Groups of the rows of B pairs, the B chosen above the B rejected: a pair each."""
-    pairs = len(input_ids) // 2
-    return [[pair, pairs + pair] for pair in range(pairs)]
-
-
 def by_note(input_ids: torch.Tensor, labels: torch.Tensor) -> list[list[int]]:
-    """Groups of rows with the same prompt."""
+    """Groups of (N, L) rows with the same prompt, by what they hold and what of it is a label."""
     groups: dict[tuple[int, ...], list[int]] = {}
     prompt_lengths = (labels != IGNORED).long().argmax(dim=1).tolist()
     for row, (ids, length) in enumerate(zip(input_ids.tolist(), prompt_lengths, strict=True)):
@@ -147,19 +140,16 @@ def unpack(field: torch.Tensor, packed: PackedRows, labels: torch.Tensor) -> tor
 
 
 class SharedPrefixModel:
-    """Called as DPOTrainer calls its model with the fused LM head; returns what that would have returned.
+    """Called as DPOTrainer calls its model with the fused LM head; returns what that would have returned."""
 
-    ``groups`` says which rows become one: those of a pair, or all of a note that are in the batch.
-    """
-
-    def __init__(self, model: Callable[..., Any], config: PreTrainedConfig, groups: Grouping = by_pair) -> None:
-        self.model, self.groups = model, groups
+    def __init__(self, model: Callable[..., Any], config: PreTrainedConfig) -> None:
+        self.model = model
         self.additive_mask = config._attn_implementation == "eager"
 
     def __call__(
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor, labels: torch.Tensor, **options: Any
     ) -> Any:
-        packed = pack(input_ids, attention_mask, labels, self.groups(input_ids, labels))
+        packed = pack(input_ids, attention_mask, labels, by_note(input_ids, labels))
         outputs = self.model(
             input_ids=packed.input_ids,
             position_ids=packed.position_ids,

@@ -13,18 +13,12 @@ from tqdm import tqdm
 from trl import DPOTrainer
 from trl.trainer.utils import add_fused_lm_head
 
+from preference.batches import batch_of, by_length, training_order
 from preference.micro_batches import MicroBatches
 from preference.out_of_memory import PairsAtOnce
-from preference.pairs import packed_lengths
+from preference.pairs import pair_ids
 from preference.shared_batches import SharedOut, WholeBatches
-from preference.shared_prefix import (
-    Grouping,
-    SharedPrefixModel,
-    by_note,
-    by_pair,
-    largest_difference,
-    reason_not_to_share,
-)
+from preference.shared_prefix import SharedPrefixModel, largest_difference, reason_not_to_share
 from utils.cli import RunError
 from utils.distributed import is_main_process, own_share
 from utils.out_of_memory import is_out_of_memory
@@ -78,11 +72,10 @@ class PairsTrainer(WholeCheckpoints, WholeBatches, DPOTrainer):
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> LengthGroupedOrder:
         rows: Any = self.train_dataset if train_dataset is None else train_dataset
         together = self.args.per_device_train_batch_size * self.args.world_size
-        return LengthGroupedOrder(packed_lengths(rows), together, self.args.seed)
+        return training_order(rows, together, self.args.seed)
 
     def _get_eval_sampler(self, eval_dataset: Dataset) -> Any:
-        lengths = packed_lengths(eval_dataset)
-        return sorted(range(len(lengths)), key=lambda index: -lengths[index])
+        return by_length(pair_ids(eval_dataset))
 
     def _compute_loss(self, model: Any, inputs: Any, return_outputs: bool) -> Any:
         packed = self.packing(model)
@@ -106,13 +99,11 @@ class PairsTrainer(WholeCheckpoints, WholeBatches, DPOTrainer):
         stock = super().compute_ref_log_probs
 
         with log_probs_only(self.accelerator.unwrap_model(model)):
-            return self._within_memory(
-                "the reference pass", inputs, lambda: stock(self.packing(model, by_note), inputs)
-            )
+            return self._within_memory("the reference pass", inputs, lambda: stock(self.packing(model), inputs))
 
-    def packing(self, model: Any, groups: Grouping = by_pair) -> Any:
-        """The model as the losses call it: packed pairs go in where it can take them, so many as fit at once."""
-        packed = model if self.unshared else SharedPrefixModel(model, self.model.config, groups)
+    def packing(self, model: Any) -> Any:
+        """The model as the losses call it: packed notes go in where it can take them, so many pairs as fit at once."""
+        packed = model if self.unshared else SharedPrefixModel(model, self.model.config)
         return packed if self.at_once is None else MicroBatches(packed, self.at_once)
 
     def _within_memory(self, role: str, inputs: Mapping[str, Any], step: Callable[[], T], *, shared_by: int = 1) -> T:
@@ -209,7 +200,7 @@ class PairsTrainer(WholeCheckpoints, WholeBatches, DPOTrainer):
         was_training = self.model.training
         self.model.eval()
         with self.accelerator.autocast():
-            length = max(packed_lengths(self.train_dataset.select(range(len(rows)))))
+            length = batch_of(pair_ids(self.train_dataset.select(range(len(rows))))).width
             difference = self.pairs_at_once.run("the self-check", len(rows), length, compare)
         self.model.train(was_training)
         allowed = SELF_CHECK["half" if self.args.bf16 or self.args.fp16 else "fp32"]

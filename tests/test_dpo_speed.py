@@ -9,41 +9,37 @@ import pytest
 
 from benchmarks import dpo_speed
 from benchmarks.dpo_figures import (
+    PairSize,
     Parameters,
     Ratio,
+    RowSize,
     Spread,
     category,
     gradient_difference,
     operations,
-    padded_tokens,
     profile_shares,
     ratio_of_sums,
     side_by_side,
     spread_of_ratios,
     stock_tokens,
-    trie_tokens,
 )
 from benchmarks.turns import Turns, Worker
-from preference.memory import PairSize
 from tests.tiny import write_pairs
 from utils.cli import RunError
 
 # A note of 10 tokens, summaries of 4 and 5, the first 2 of them shared: 10 + 4 + 5 - 2 in the trie, one repeated.
-PAIR = PairSize(prompt=10, chosen=4, rejected=5, packed=18)
+PAIR, ROW = PairSize(prompt=10, chosen=4, rejected=5), RowSize(prompt=10, tokens=18)
 
 
 def test_the_limit_counts_tokens_as_the_formula_does():
-    assert (stock_tokens(PAIR), trie_tokens(PAIR)) == (29, 17)
-    # Body alone, N = 1, k = 4: stock E (k + 2) 2(P + C), ours (2 + k E) (P + 2C - s).
-    assert operations([PAIR], 2, Parameters(body=1, head=0)) == (2 * 6 * 29, (2 + 4 * 2) * 17)
+    assert stock_tokens(PAIR) == 29
+    # Body alone, N = 1, k = 4: stock E (k + 2) 2(P + C), ours (2 + k E) (P + 2C - s + 1).
+    assert operations([PAIR], [ROW], 2, Parameters(body=1, head=0)) == (2 * 6 * 29, (2 + 4 * 2) * 18)
     # Head alone: stock scores every token, reference and policy, in each epoch; ours the summaries', reference once.
-    assert operations([PAIR], 2, Parameters(body=0, head=1)) == (2 * (2 + 6) * 29, (2 + 6 * 2) * 7)
-    one, other = operations([PAIR, PAIR], 3, Parameters(5, 7))
-    assert (one, other) == tuple(2 * value for value in operations([PAIR], 3, Parameters(5, 7)))
-
-
-def test_padding_makes_every_row_of_a_batch_as_long_as_the_longest():
-    assert padded_tokens([3, 5, 4], [[1, 2], [0]]) == 2 * 5 + 3
+    assert operations([PAIR], [ROW], 2, Parameters(body=0, head=1)) == (2 * (2 + 6) * 29, (2 + 6 * 2) * 8)
+    # A second pair of the note doubles stock's work, and adds to the row what is new in it.
+    one, other = operations([PAIR, PAIR], [RowSize(prompt=10, tokens=22)], 3, Parameters(1, 0))
+    assert (one, other) == (2 * 3 * 6 * 29, (2 + 4 * 3) * 22)
 
 
 def test_the_ratio_is_of_all_seconds_and_its_interval_holds_it():
@@ -110,8 +106,8 @@ def reports(seconds, losses, peak, **build):
 
 
 def test_two_arms_are_compared_end_to_end_reference_included():
-    build = {"pairs": [PAIR], "batches": [[0], [0]], "parameters": [1, 0], "unshared": None}
-    build["predicted_bytes"] = 2.2e9
+    build = {"pairs": [PAIR], "rows": [ROW], "parameters": [1, 0], "unshared": None}
+    build |= {"predicted_bytes": 2.2e9, "tokens_with_padding": {"stock": 60, "ours": 36}}
     stock, ours = reports([9.0, 9.0], [0.7, 0.6], 3e9), reports([2.0, 2.0], [0.7, 0.61], 1e9, **build)
     found = side_by_side(list(zip(stock, ours, strict=True)), epochs=2, seed=0)
     assert found["time_ratio"].ratio == pytest.approx((2 + 18) / (2 + 4))
@@ -120,9 +116,9 @@ def test_two_arms_are_compared_end_to_end_reference_included():
     peak = {"stock": 4.0, "ours": 2.0, "ratio": 0.5, "ours_predicted": 2.2, "prediction_off_by": 0.1}
     assert found["peak_gb"] == pytest.approx(peak)
     assert found["loss_difference"] == pytest.approx(0.01)
-    assert found["limit"]["ratio"] == pytest.approx(348 / 170)
-    assert found["limit"]["reached"] == pytest.approx((20 / 6) / (348 / 170))
-    assert found["limit"]["tokens"] == {"stock": 58, "ours": 34}
+    assert found["limit"]["ratio"] == pytest.approx(348 / 180)
+    assert found["limit"]["reached"] == pytest.approx((20 / 6) / (348 / 180))
+    assert found["limit"]["tokens"] == {"stock": 58, "ours": 36}
     assert found["limit"]["tokens_with_padding"] == {"stock": 60, "ours": 36}
     assert [step["ours_loss"] for step in found["steps"]] == [0.7, 0.61]
 

@@ -11,8 +11,9 @@ import torch
 
 import stage_b_dpo_training
 from preference import checklist
+from preference.batches import Batch
 from preference.expected_time import EFFICIENCY, product_speed, rough_seconds
-from preference.memory import PairSize, Plan
+from preference.memory import Plan
 from preference.model_shape import AdapterShape, ModelShape
 from tests.tiny import find, write_pairs
 from utils.files import sha256_path
@@ -148,14 +149,14 @@ def test_the_rough_time_is_operations_by_speed():
     shape = ModelShape(
         layers=1, hidden=2, intermediate=4, heads=1, query=2, vocabulary=10, linear=((2, 3), (4, 5)), other=7
     )
-    pair = PairSize(prompt=4, chosen=3, rejected=3, packed=10)
-    forward = 10 * 2 * (6 + 20) + 10 * 10 * 4 * 2 + 5 * 2 * 2 * 10  # linear layers, attention, 5 scored tokens
+    batch = Batch(rows=2, width=10, scored=9)
+    forward = 20 * 2 * (6 + 20) + 20 * 10 * 4 * 2 + 9 * 2 * 2 * 10  # linear layers, attention, 9 scored tokens
     lora, full = (Plan("cpu", False, AdapterShape(rank, 1)) for rank in (8, 0))
-    passes = {"reference": 2 + 1, "each epoch": 2 * 2 + 1}  # two pairs to train on, one to validate
-    assert rough_seconds(shape, lora, [pair] * 2, [pair], 2, speed=1) == pytest.approx(
+    passes = {"reference": 2 + 1, "each epoch": 2 * 2 + 1}  # two batches to train on, one to validate
+    assert rough_seconds(shape, lora, [batch] * 2, [batch], 2, speed=1) == pytest.approx(
         forward * (passes["reference"] + 2 * passes["each epoch"]) / EFFICIENCY
     )
-    assert rough_seconds(shape, full, [pair] * 2, [pair], 2, speed=1) == pytest.approx(
+    assert rough_seconds(shape, full, [batch] * 2, [batch], 2, speed=1) == pytest.approx(
         forward * (3 + 2 * (2 * 3 + 1)) / EFFICIENCY
     )
 

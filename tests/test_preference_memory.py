@@ -10,15 +10,16 @@ import pytest
 import torch
 from bitsandbytes.autograd._functions import MatMul8bitLt, MatmulLtState
 from bitsandbytes.functional import int8_vectorwise_quant
-from datasets import Dataset
 from peft import LoraConfig, get_peft_model
 from torch.utils.checkpoint import checkpoint
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from preference.memory import Batch, PairSize, Plan, longest_batch, pair_sizes, predict, saved_by_layer
+from preference.batches import Batch, batch_of, batches_by_length, by_length, unshared_batch_of
+from preference.memory import Plan, heaviest, predict, saved_by_layer
 from preference.model_shape import AdapterShape, adapter_of, new_adapter, shape_of
+from preference.pairs import PairIds
 from preference.preflight import Choice, Preflight, command_with, fitting_options, free_memory
-from preference.shared_prefix import IGNORED, by_pair, pack
+from preference.shared_prefix import IGNORED, by_note, pack
 from tests.tiny import find
 from utils.cli import UserError
 from utils.models import all_linear_lora
@@ -82,7 +83,8 @@ def test_a_layer_keeps_what_autograd_says(rank, half):
 def test_an_8b_model_in_4_bit_trains_on_a_card_of_12_gb():
     shape = shape_of(LLAMA_8B)
     plan = Plan("cuda", True, new_adapter(shape, 16), "4bit", checkpointing=True, triton=True)
-    batch = longest_batch([PairSize(prompt=512, chosen=64, rejected=64, packed=641)], 1)
+    batch = batch_of([PairIds([1] * 512, [2] * 64, [3] * 64)])
+    assert batch == Batch(rows=1, width=641, scored=128)
     memory = predict(shape, batch, plan)
     a_layer = 2 * 4096 * 4096 + 2 * 4096 * 1024 + 3 * 4096 * 14336
     other = 2 * 128256 * 4096 + (2 * 32 + 1) * 4096
@@ -135,31 +137,37 @@ def test_an_adapter_is_sized_by_its_own_file(tiny_model, tiny_adapter):
     assert adapter_of(find(tiny_model), shape, lora_r=16) == new_adapter(shape, 16)
 
 
-def test_the_longest_batch_is_the_one_that_the_model_will_meet():
-    rows = [([1] * 7, [2, 3, 4], [2, 3, 5, 6]), ([1] * 5, [2] * 6, [3] * 5), ([1] * 2, [2], [3])]
-    pairs = Dataset.from_list(
-        [dict(zip(("prompt_ids", "chosen_ids", "rejected_ids"), row, strict=True)) for row in rows]
-    )
-    sizes = pair_sizes(pairs)
-    assert sizes[0] == PairSize(7, 3, 4, 7 + 3 + 4 - 2 + 1) and sizes[0].longer == 11
-
-    stock = [(prompt, side) for index in (1, 2) for prompt, *sides in rows[:2] for side in (sides[index - 1],)]
+def test_the_batches_are_those_that_the_model_will_meet():
+    note = [1] * 10
+    pairs = [
+        PairIds([1] * 2, [2], [3]),
+        PairIds(note, [2, 3, 4], [2, 3, 5, 6]),
+        PairIds([1] * 5, [2] * 6, [3] * 5),
+        PairIds(note, [2, 3, 4], [2, 4]),
+    ]
+    in_order = [pairs[index] for index in by_length(pairs)]
+    assert {len(pair.prompt) for pair in in_order[:2]} == {10}  # its row is the longest
+    assert [len(pair.prompt) for pair in in_order[2:]] == [5, 2]
+    stock = [(pair.prompt, side) for side_of in (1, 2) for pair in in_order[:3] for side in (pair[side_of],)]
     length = max(len(prompt) + len(side) for prompt, side in stock)
-    input_ids, mask, labels = (torch.zeros(4, length, dtype=torch.long) for _ in range(3))
+    input_ids, mask, labels = (torch.zeros(6, length, dtype=torch.long) for _ in range(3))
     for row, (prompt, side) in enumerate(stock):
         together = len(prompt) + len(side)
         input_ids[row, :together] = torch.tensor(prompt + side)
         mask[row, :together] = 1
         labels[row] = IGNORED
         labels[row, len(prompt) : together] = torch.tensor(side)
-    packed = pack(input_ids, mask, labels, by_pair(input_ids, labels))
-    batch = longest_batch(sizes, 2)
-    assert (batch.rows, batch.width) == packed.input_ids.shape
-    assert batch.scored == (packed.shift_labels != IGNORED).sum()
-    assert longest_batch(sizes, 2, shared=False) == Batch(4, length, 3 + 4 + 6 + 5)
+    packed = pack(input_ids, mask, labels, by_note(input_ids, labels))
+    first, second = batches_by_length(pairs, 3)
+    assert (first.rows, first.width) == packed.input_ids.shape == (2, 10 + 3 + (2 + 1) + (1 + 1))
+    assert first.scored == (packed.shift_labels != IGNORED).sum() + 1  # one branch more than two, whose last predicts
+    assert second == batch_of(pairs[:1]) == Batch(1, 2 + 1 + 1 + 1, 2)
+    assert heaviest([second, first]) == first
+    assert batches_by_length(pairs, 3, shared=False)[0] == unshared_batch_of(in_order[:3])
+    assert unshared_batch_of(in_order[:3]) == Batch(6, length, (3 + 4) + (3 + 2) + (6 + 5))
 
 
-SIZES = [PairSize(prompt=length - 10, chosen=10, rejected=10, packed=length + 11) for length in (100, 300, 500)]
+PAIRS = [PairIds([length] * (length - 10), [1] * 10, [2] * 10) for length in (100, 300, 500)]
 ASKED = Choice(batch_size=4, gradient_accumulation_steps=1, max_length=1024)
 
 
@@ -177,16 +185,16 @@ ASKED = Choice(batch_size=4, gradient_accumulation_steps=1, max_length=1024)
 )
 def test_what_fits_keeps_the_update_then_the_pairs(free, fitting):
     def needed(choice):
-        longest = max(pair.longer for pair in SIZES if pair.longer <= choice.max_length)
+        longest = max(pair.longer for pair in PAIRS if pair.longer <= choice.max_length)
         bits = 0.4 if choice.load_in_4bit else 1
         return choice.batch_size * bits * min(longest, choice.max_length)
 
-    assert fitting_options(ASKED, needed, free, SIZES, quantizable=True) == fitting
+    assert fitting_options(ASKED, needed, free, PAIRS, quantizable=True) == fitting
 
 
 def test_three_at_once_do_not_make_an_update_of_four():
     tried = []
-    fitting_options(ASKED, lambda choice: tried.append(choice) or 1e9, 0, SIZES, quantizable=False)
+    fitting_options(ASKED, lambda choice: tried.append(choice) or 1e9, 0, PAIRS, quantizable=False)
     assert {choice.batch_size for choice in tried} == {4, 2, 1}
     assert all(choice.batch_size * choice.gradient_accumulation_steps == 4 for choice in tried)
     assert not any(choice.load_in_4bit for choice in tried)
@@ -215,7 +223,7 @@ def test_a_run_that_will_not_fit_is_refused_with_the_command_that_will(tiny_adap
     args = argparse.Namespace(
         lora_r=16, batch_size=4, gradient_accumulation_steps=1, max_length=1024, load_in_4bit=False, load_in_8bit=False
     )
-    preflight = Preflight.of(args, find(tiny_adapter), CPU, SIZES)
+    preflight = Preflight.of(args, find(tiny_adapter), CPU, PAIRS)
     needed, less = preflight.memory().total, preflight.memory(Choice(2, 2, 1024)).total
     assert preflight.verdict([], free=needed).way_out is None
     verdict = preflight.verdict(["--beta", "0.2"], free=less)

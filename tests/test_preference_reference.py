@@ -7,18 +7,20 @@ import json
 import pytest
 import torch
 from datasets import Dataset
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from trl import DPOConfig, DPOTrainer
 
 import stage_b_dpo_training
 from preference import training
-from preference.pairs import encode_pairs, packed_lengths, read_pairs
+from preference.batches import PAIRS_OF_A_NOTE, notes_of, training_order
+from preference.pairs import encode_pairs, pair_ids, read_pairs
 from preference.policy import build_policy
-from preference.reference import PAIRS_OF_A_NOTE, ReferenceLogProbs, notes_of
+from preference.reference import ReferenceLogProbs
 from tests.tiny import find, write_pairs
 from utils.files import read_journal
 from utils.models import load_tokenizer
 from utils.records import write_jsonl
-from utils.resumable_training import LengthGroupedOrder
 
 CPU = torch.device("cpu")
 LOGGED = ("loss", "rewards/chosen", "rewards/rejected", "logps/chosen", "logps/rejected", "entropy", "grad_norm")
@@ -45,8 +47,7 @@ class StockTrainer(DPOTrainer):
         return dataset
 
     def _get_train_sampler(self, train_dataset=None):
-        lengths = packed_lengths(self.train_dataset)
-        return LengthGroupedOrder(lengths, self.args.per_device_train_batch_size, self.args.seed)
+        return training_order(self.train_dataset, self.args.per_device_train_batch_size, self.args.seed)
 
 
 def stock_log(sft, pairs, output_dir, options):
@@ -116,6 +117,28 @@ def test_other_weights_are_another_reference(tiny_model, tiny_adapter, pairs, tm
     assert len(list((tmp_path / "known").iterdir())) == 2
 
 
+@settings(max_examples=50, deadline=None)
+@given(
+    sizes=st.lists(st.integers(1, 9), min_size=1, max_size=12),
+    batch_size=st.integers(1, 6),
+    epoch=st.integers(0, 3),
+)
+def test_training_meets_every_pair_once_and_a_notes_pairs_side_by_side(sizes, batch_size, epoch):
+    rows = [
+        {"prompt_ids": [note] * (note + 1), "chosen_ids": [1, 2], "rejected_ids": [3] * (number + 1)}
+        for note, size in enumerate(sizes)
+        for number in range(size)
+    ]
+    order = training_order(Dataset.from_list(rows), batch_size, seed=7)
+    order.set_epoch(epoch)
+    met = list(order)
+    assert sorted(met) == list(range(len(rows))) and len(order) == len(rows)
+    assert met == list(order)
+    notes = [rows[index]["prompt_ids"][0] for index in met]
+    runs = sum(1 for index, note in enumerate(notes) if index == 0 or notes[index - 1] != note)
+    assert runs <= sum(-(-size // PAIRS_OF_A_NOTE) for size in sizes)
+
+
 @pytest.fixture
 def rows():
     lengths = (3, 9, 5, 7, 4)
@@ -132,15 +155,15 @@ def test_pairs_of_a_note_are_scored_together_whatever_the_order_of_the_rows(tmp_
     ids = [("note", "first"), ("other note", "second"), *[("note", f"wrong {n}") for n in range(PAIRS_OF_A_NOTE)]]
     rows = [{"prompt_ids": [*p.encode()], "chosen_ids": [1, 2], "rejected_ids": [*r.encode()]} for p, r in ids]
     pairs = Dataset.from_list(rows)
-    notes = notes_of(pairs)
+    notes = notes_of(pair_ids(pairs))
     assert sorted(len(note.pairs) for note in notes) == [1, 1, PAIRS_OF_A_NOTE]
     assert all(len({rows[index]["prompt_ids"][0] for index in note.pairs}) == 1 for note in notes)
     assert [note.tokens for note in notes] == sorted((note.tokens for note in notes), reverse=True)
-    backwards = notes_of(Dataset.from_list(rows[::-1]))
+    backwards = notes_of(pair_ids(Dataset.from_list(rows[::-1])))
     assert [[len(rows) - 1 - index for index in note.pairs] for note in backwards] == [note.pairs for note in notes]
     known = ReferenceLogProbs(tmp_path, "one")
     assert known.missing(pairs, 2) == [notes[0].pairs + notes[1].pairs, notes[2].pairs]
-    assert known.missing_tokens(pairs, 2) == sum(note.tokens for note in notes)
+    assert known.missing_tokens(pairs, 2) == 2 * notes[0].tokens + notes[2].tokens
 
 
 def test_batches_are_whole_or_absent_and_formed_as_if_nothing_were_known(rows, tmp_path):

@@ -27,7 +27,6 @@ from preference.shared_prefix import (
     PER_TOKEN_FIELDS,
     SharedPrefixModel,
     by_note,
-    by_pair,
     largest_difference,
     pack,
     reason_not_to_share,
@@ -107,9 +106,9 @@ def figures_and_gradients(call, model, batch):
     return fields, {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
 
 
-def assert_same(model, batch, relative=1e-4, groups=by_pair):
+def assert_same(model, batch, relative=1e-4):
     stock_fields, stock_gradients = figures_and_gradients(model, model, batch)
-    shared = SharedPrefixModel(model, model.config, groups)
+    shared = SharedPrefixModel(model, model.config)
     fields, gradients = figures_and_gradients(shared, model, batch)
     for name, field in fields.items():
         torch.testing.assert_close(field, stock_fields[name], atol=2e-5, rtol=1e-4)
@@ -127,7 +126,7 @@ def test_figures_and_gradients_equal_stock_trl(family, attention):
     assert reason_not_to_share(model.config, max_length=24) is None
     assert_same(model, collate(PAIRS))
     assert_same(model, collate(PAIRS[:1]))
-    assert_same(model, collate(NOTES), groups=by_note)
+    assert_same(model, collate(NOTES))
 
 
 def test_equal_with_lora_and_gradient_checkpointing_and_the_head_on_labels_only():
@@ -135,11 +134,11 @@ def test_equal_with_lora_and_gradient_checkpointing_and_the_head_on_labels_only(
     lora = LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM", init_lora_weights=False)
     model = get_peft_model(model, lora)
     trl.trainer.utils._use_triton = lambda device: True
-    assert_same(model, collate(PAIRS))
+    assert_same(model, collate(NOTES))
     model.gradient_checkpointing_enable({"use_reentrant": False})
     model.enable_input_require_grads()
     model.train()
-    assert_same(model, collate(PAIRS))
+    assert_same(model, collate(NOTES))
 
 
 def test_equal_on_4bit_weights(tiny_model):
@@ -147,13 +146,13 @@ def test_equal_on_4bit_weights(tiny_model):
     model = AutoModelForCausalLM.from_pretrained(tiny_model, quantization_config=quantized, device_map="cpu")
     trl.trainer.utils.add_fused_lm_head(model, outputs=PER_TOKEN_FIELDS)
     lora = LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM", init_lora_weights=False)
-    assert_same(get_peft_model(model, lora), collate(PAIRS), relative=1e-3)
+    assert_same(get_peft_model(model, lora), collate(NOTES), relative=1e-3)
 
 
-def packed(pairs, groups=by_pair):
+def packed(pairs):
     batch = collate(pairs)
     labels = labels_of(batch)
-    return pack(batch["input_ids"], batch["attention_mask"], labels, groups(batch["input_ids"], labels))
+    return pack(batch["input_ids"], batch["attention_mask"], labels, by_note(batch["input_ids"], labels))
 
 
 def test_each_pair_costs_the_size_of_its_trie_and_one_token():
@@ -166,7 +165,7 @@ def test_each_pair_costs_the_size_of_its_trie_and_one_token():
 
 
 def test_a_note_is_run_once_for_all_its_pairs_and_the_same_text_once():
-    rows = packed(NOTES, by_note)
+    rows = packed(NOTES)
     prompt, first = [1, 5, 6, 7], [10, 11, 12, 2]
     together = [*prompt, *first, *[12, 13, 2], *[11, 20, 13, 14, 2], *[13, 15, 16, 2], *[7, 30, 2]]
     assert rows.input_ids.tolist() == [together, [1, 8, 9, 10, 11, 2, 10, 12, 2] + [0] * (len(together) - 9)]
@@ -182,15 +181,12 @@ RANDOM_PAIRS = st.lists(st.tuples(PROMPTS, TOKENS, TOKENS), min_size=1, max_size
 
 
 @settings(max_examples=200, deadline=None)
-@given(
-    pairs=RANDOM_PAIRS.map(lambda rows: [(p, [*c, 2], [*r, 2]) for p, c, r in rows]),
-    groups=st.sampled_from([by_pair, by_note]),
-)
-def test_every_label_is_predicted_from_exactly_its_own_row(pairs, groups):
+@given(pairs=RANDOM_PAIRS.map(lambda rows: [(p, [*c, 2], [*r, 2]) for p, c, r in rows]))
+def test_every_label_is_predicted_from_exactly_its_own_row(pairs):
     """Each place of the stock layout reads a packed token that sees its row's beginning, nothing more or less."""
     batch = collate(pairs)
     labels = labels_of(batch)
-    rows = packed(pairs, groups)
+    rows = packed(pairs)
     for row, place in (labels[:, 1:] != -100).nonzero().tolist():
         trie, column = divmod(int(rows.source[row, place]), rows.input_ids.size(1))
         assert rows.shift_labels[trie, column] == labels[row, place + 1]

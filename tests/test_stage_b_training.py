@@ -15,9 +15,10 @@ from safetensors.torch import load_file
 
 import preference.training
 import stage_b_dpo_training
+from preference.batches import batch_of, batches_by_length, by_length
 from preference.callbacks import OVERFLOWS, ReferenceCheck, StopOnDivergence
 from preference.expected_time import expected_seconds
-from preference.pairs import encode_pairs, fault_of, packed_lengths, read_pairs
+from preference.pairs import encode_pairs, fault_of, pair_ids, read_pairs
 from preference.policy import build_policy
 from preference.reference import ReferenceLogProbs
 from preference.remembered import Remembered
@@ -240,8 +241,9 @@ def test_the_expected_time_is_in_proportion_and_leaves_no_trace(tiny_adapter, pa
     random_state = torch.get_rng_state()
     monkeypatch.setattr("preference.expected_time._seconds", lambda run, device: run() or 3.0)
     # Four pairs of middling length take 3 s as the policy and 3 s as the reference; the same pairs validate.
-    lengths = packed_lengths(encoded.dataset)
-    batches = sum(lengths) / sum(sorted(lengths)[2:6])
+    ids = pair_ids(encoded.dataset)
+    middling = batch_of([ids[index] for index in by_length(ids)[2:6]])
+    batches = sum(batch.tokens for batch in batches_by_length(ids, 4)) / middling.tokens
     assert expected_seconds(trainer, reference, measured) == pytest.approx(batches * (2 * (3 + 3) + 2 * 3))
     reference.compute(encoded.dataset, [range(len(encoded))], lambda batch: [(-1.0, -2.0)] * len(batch))
     assert expected_seconds(trainer, reference, measured) == pytest.approx(batches * 2 * (3 + 3))
@@ -278,7 +280,8 @@ def test_what_two_summaries_share_is_counted_once():
         {"prompt_ids": [1], "chosen_ids": [2], "rejected_ids": [3]},
         {"prompt_ids": [1, 1], "chosen_ids": [2, 3], "rejected_ids": [2, 3, 4]},
     ]
-    assert packed_lengths(Dataset.from_list(rows)) == [10 + 3 + 4 - 2 + 1, 1 + 1 + 1 + 1, 2 + 2 + 3 - 2 + 1]
+    widths = [batch_of([pair]).width for pair in pair_ids(Dataset.from_list(rows))]
+    assert widths == [10 + 3 + 4 - 2 + 1, 1 + 1 + 1 + 1, 2 + 2 + 3 - 2 + 1]
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(40, "40 seconds"), (125, "2 minutes"), (9000, "2.5 hours")])

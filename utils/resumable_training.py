@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +22,18 @@ STATE = "resume-"  # folders with all that training needs to go on
 
 
 class LengthGroupedOrder(Sampler[int]):
-    """Rows of similar length together, in an order that only seed and epoch decide.
+    """Rows of similar length together, in an order that only seed and epoch decide; rows of a group side by side.
 
     The stock sampler draws from the global generator, which stands elsewhere in a process that goes on from a
     checkpoint: that one would skip the wrong rows.
     """
 
-    def __init__(self, lengths: list[int], batch_size: int, seed: int) -> None:
+    def __init__(
+        self, lengths: list[int], batch_size: int, seed: int, groups: Sequence[Sequence[int]] | None = None
+    ) -> None:
+        """``lengths`` are of the ``groups``, which are the rows themselves where none are given."""
         self.lengths, self.batch_size, self.seed = lengths, batch_size, seed
+        self.groups = groups or [[row] for row in range(len(lengths))]
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -37,11 +41,12 @@ class LengthGroupedOrder(Sampler[int]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return len(self.lengths)
+        return sum(map(len, self.groups))
 
     def __iter__(self) -> Iterator[int]:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-        return iter(get_length_grouped_indices(self.lengths, self.batch_size, generator=generator))
+        order = get_length_grouped_indices(self.lengths, self.batch_size, generator=generator)
+        return (row for group in order for row in self.groups[group])
 
 
 class WholeCheckpoints:
