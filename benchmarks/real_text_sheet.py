@@ -31,7 +31,7 @@ SHEET = "summaries.csv"
 COLUMNS = ("example_id", "clinical_note", "generated_summary")
 GOLD, PLANTED = "gold", "planted"  # who else wrote summaries, beside the arms: references, and references made wrong
 _NEGATIVES = 6  # made of a reference, so that one of them has a single wrong fact
-_DRAWS = 1000  # of an order; about one in ten keeps four summaries of each note apart
+_DRAWS = 1000  # of an order; one in twenty keeps four summaries of each note apart
 
 
 class Written(NamedTuple):

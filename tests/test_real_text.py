@@ -161,6 +161,17 @@ def test_report_says_what_the_json_says_and_nothing_of_the_notes(whole):
     assert "--mts_dir MTS_DIR" in text
 
 
+def test_the_screen_s_figures_are_those_that_step_3_had(whole):
+    folder, _, _ = whole
+    (path,) = (folder / "work").glob("evaluate_stage_b-*/evaluation_statistics.json")
+    statistics = json.loads(path.read_text())
+    comparison = statistics.pop("comparison")
+    record = json.loads((folder / "out" / "real_text.json").read_text())
+    assert record["arms"]["stage_b"] == statistics
+    change = record["changes"]["stage_b against stage_a"]
+    assert change == {name: value for name, value in comparison.items() if name not in ("before", "after")}
+
+
 def test_no_note_that_is_summarised_was_trained_on(whole):
     folder, _, _ = whole
     imported = next((folder / "work").glob("import-*"))
