@@ -230,8 +230,10 @@ def plan_and_time(
     )
     print(f"  {'Plan':10} {training_line(args, choose_dtype(device), device)}")
     speed = product_speed(device, choose_dtype(device))
-    batches = (batches_by_length(part, args.batch_size, preflight.shared) for part in (train, val))
-    seconds = rough_seconds(preflight.shape, preflight.plan, *batches, args.num_epochs, speed, args.keep_hardest)
+    train_batches, val_batches = (batches_by_length(part, args.batch_size, preflight.shared) for part in (train, val))
+    seconds = rough_seconds(
+        preflight.shape, preflight.plan, train_batches, val_batches, args.num_epochs, speed, args.keep_hardest
+    )
     print(
         f"  {'Expected':10} very roughly {in_words(seconds)}, from token counts and one matrix product timed here; "
         "the run itself times a batch first"
