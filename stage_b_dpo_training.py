@@ -30,9 +30,9 @@ from utils.cli import (
 from utils.models import DEVICES
 
 if TYPE_CHECKING:
-    from preference.pairs import EncodedPairs
+    from preference.data.pairs import EncodedPairs
     from preference.policy import Policy
-    from preference.runs import RunFolder
+    from preference.runs.folder import RunFolder
     from preference.trainer import PairsTrainer
     from utils.models import Checkpoint
     from utils.run_record import RunRecord
@@ -119,7 +119,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     words = sys.argv[1:] if argv is None else argv
     if args.list_runs:
-        from preference.runs_table import print_runs
+        from preference.runs.table import print_runs
 
         print_runs(from_here_or_project(args.output_dir))
         return EXIT_OK
@@ -129,10 +129,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return dry_run(args, words)
 
     # ------------------------------------------------------------------ check the input before anything heavy
-    from preference.final_model import save_final_model, show_final_model
+    from preference.data.pairs import encode_pairs, read_pairs
     from preference.guards import check_options
-    from preference.pairs import encode_pairs, read_pairs
-    from preference.runs import ASIDE, CURVES, FINAL_MODEL, METRICS, NOT_DECIDING, RunFolder
+    from preference.runs.final_model import save_final_model, show_final_model
+    from preference.runs.folder import ASIDE, CURVES, FINAL_MODEL, METRICS, NOT_DECIDING, RunFolder
     from utils.distributed import is_main_process
     from utils.files import copy_folder, locked, make_output_dir
     from utils.models import choose_device, find_checkpoint, load_tokenizer
@@ -166,13 +166,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     busy = f"another process is training {run.path}; wait for it, or stop it first"
     with locked(run.path / "lock", busy):
         # -------------------------------------------------------------- policy, reference, pairs
-        from preference.curves import draw_curves
+        from preference.data.hardest import keep_hardest
+        from preference.data.reference import ReferenceLogProbs, reference_id
         from preference.expected_time import expected_seconds
-        from preference.hardest import keep_hardest
+        from preference.memory.preflight import check_memory
         from preference.policy import build_policy
-        from preference.preflight import check_memory
-        from preference.reference import ReferenceLogProbs, reference_id
         from preference.remembered import Remembered
+        from preference.runs.curves import draw_curves
         from preference.training import build_trainer, final_figures
         from utils.interrupts import saved_before_stopping
         from utils.resumable_training import find_state, step_of

@@ -18,14 +18,14 @@ from trl import DPOConfig, DPOTrainer
 
 from benchmarks.dpo_figures import GRADIENTS, PROFILE_FILE, PairSize, Parameters, RowSize, profile_shares
 from benchmarks.turns import LAST, Turns
-from preference.batches import batch_of, notes_of, training_order, unshared_batch_of
+from preference.data.batches import batch_of, notes_of, training_order, unshared_batch_of
+from preference.data.pairs import EncodedPairs, encode_pairs, pair_ids, read_pairs
+from preference.data.reference import ReferenceLogProbs
 from preference.expected_time import expected_seconds
-from preference.pairs import EncodedPairs, encode_pairs, pair_ids, read_pairs
+from preference.memory.preflight import Preflight
 from preference.policy import Policy, build_policy
-from preference.preflight import Preflight
-from preference.reference import ReferenceLogProbs
 from preference.remembered import Remembered
-from preference.runs import RunFolder
+from preference.runs.folder import RunFolder
 from preference.training import WARMUP_STEPS, build_trainer
 from utils.files import make_output_dir, write_json
 from utils.models import Checkpoint, autocast_flags, choose_device, find_checkpoint, load_tokenizer

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from preference.memory import GB
+from preference.memory.prediction import GB
 from utils.cli import RunError
 
 if TYPE_CHECKING:

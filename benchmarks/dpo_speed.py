@@ -94,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def draw_pairs(train_data_path: str, count: int, seed: int, folder: Path) -> Path:
     """A file with a sample of the pairs. The default ones are made where they are not there."""
-    from preference.pairs import read_pairs
+    from preference.data.pairs import read_pairs
 
     path = from_here_or_project(train_data_path)
     if train_data_path == PAIRS and not path.is_file():

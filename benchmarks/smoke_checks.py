@@ -25,12 +25,12 @@ from benchmarks.smoke_setting import (
     require,
     run_stage_b,
 )
-from preference.memory import GB
-from preference.pairs import pair_ids
-from preference.preflight import Preflight
-from preference.reference import ReferenceLogProbs
-from preference.runs import FINAL_MODEL
-from preference.shared_prefix import largest_difference
+from preference.data.pairs import pair_ids
+from preference.data.reference import ReferenceLogProbs
+from preference.memory.prediction import GB
+from preference.memory.preflight import Preflight
+from preference.packing.shared_prefix import largest_difference
+from preference.runs.folder import FINAL_MODEL
 from preference.trainer import SELF_CHECK, PairsTrainer
 from preference.training import TOLERANCE
 from utils.decoding import SELF_CHECK as LOGIT_TIE

@@ -16,11 +16,11 @@ import torch
 
 import stage_b_dpo_training
 from benchmarks.dpo_figures import gradient_difference
-from preference.pairs import EncodedPairs, encode_pairs, read_pairs
+from preference.data.pairs import EncodedPairs, encode_pairs, read_pairs
+from preference.data.reference import ReferenceLogProbs
 from preference.policy import build_policy
-from preference.reference import ReferenceLogProbs
 from preference.remembered import Remembered
-from preference.runs import METRICS, RunFolder
+from preference.runs.folder import METRICS, RunFolder
 from preference.trainer import PairsTrainer
 from preference.training import build_trainer
 from utils.files import make_output_dir, read_journal
@@ -141,7 +141,7 @@ def computing_in(precision: str) -> Iterator[None]:
     def chosen(device: torch.device) -> torch.dtype:
         return PRECISIONS[precision]
 
-    with patch("utils.models.choose_dtype", chosen), patch("preference.preflight.choose_dtype", chosen):
+    with patch("utils.models.choose_dtype", chosen), patch("preference.memory.preflight.choose_dtype", chosen):
         yield
 
 

@@ -127,7 +127,7 @@ def print_plan(plan: SweepPlan, factors: Mapping[str, Mapping[str, Arm]], steps:
 
 def merge_stage_a(stage_a: Checkpoint, full_model: Path) -> None:
     """Make one plain model of Stage A's adapter and its base, unless there is one."""
-    from preference.final_model import save_merged_model
+    from preference.runs.final_model import save_merged_model
 
     if stage_a.adapter and not full_model.is_dir():
         save_merged_model(stage_a, full_model)
@@ -170,7 +170,7 @@ def judged_arms(plan: SweepPlan, steps: Mapping[str, Step]) -> Iterator[dict[str
 def write(record: Mapping[str, Any], output_dir: Path, steps: Mapping[str, Step]) -> None:
     """Write report, figures, picture and curves."""
     from benchmarks import sweep_plot, sweep_report
-    from preference.runs import CURVES as OF_RUN
+    from preference.runs.folder import CURVES as OF_RUN
     from utils.files import atomic_folder, atomic_writer, write_json
 
     with atomic_folder(output_dir / CURVES) as folder:

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from preference.data.pairs import MAKE_PAIRS, EncodedPairs, encode_pairs, pair_ids, read_pairs
 from preference.guards import check_options
-from preference.pairs import MAKE_PAIRS, EncodedPairs, encode_pairs, pair_ids, read_pairs
 from utils.cli import EXIT_BAD_INPUT, EXIT_OK, PROJECT_ROOT, UserError, from_here_or_project
 from utils.distributed import process_count
 from utils.files import sha256_path
@@ -210,10 +210,10 @@ def plan_and_time(
     checklist: Checklist,
 ) -> None:
     """The items that need the model's sizes and the pairs': memory, disk; then the plan, and how long it will take."""
-    from preference.batches import batches_by_length
+    from preference.data.batches import batches_by_length
     from preference.expected_time import product_speed, rough_seconds
-    from preference.memory import trained_parameters
-    from preference.preflight import Preflight, free_memory
+    from preference.memory.prediction import trained_parameters
+    from preference.memory.preflight import Preflight, free_memory
 
     train, val = (pair_ids(encoded.dataset) for encoded in pairs.values())
     preflight = Preflight.of(args, checkpoint, device, [*train, *val])

@@ -7,17 +7,17 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from preference.batches import Batch, batch_of, batches_by_length, by_length, unshared_batch_of
-from preference.hardest import kept_count
-from preference.pairs import pair_ids
+from preference.data.batches import Batch, batch_of, batches_by_length, by_length, unshared_batch_of
+from preference.data.hardest import kept_count
+from preference.data.pairs import pair_ids
 from utils.out_of_memory import is_out_of_memory
 
 if TYPE_CHECKING:
     import torch
 
-    from preference.memory import Plan
-    from preference.model_shape import ModelShape
-    from preference.reference import ReferenceLogProbs
+    from preference.data.reference import ReferenceLogProbs
+    from preference.memory.model_shape import ModelShape
+    from preference.memory.prediction import Plan
     from preference.remembered import Remembered
     from preference.training import PairsTrainer
 

@@ -13,12 +13,12 @@ from tqdm import tqdm
 from trl import DPOTrainer
 from trl.trainer.utils import add_fused_lm_head
 
-from preference.batches import batch_of, by_length, training_order
-from preference.micro_batches import MicroBatches
-from preference.out_of_memory import PairsAtOnce
-from preference.pairs import pair_ids
-from preference.shared_batches import SharedOut, WholeBatches
-from preference.shared_prefix import SharedPrefixModel, largest_difference, reason_not_to_share
+from preference.data.batches import batch_of, by_length, training_order
+from preference.data.pairs import pair_ids
+from preference.memory.out_of_memory import PairsAtOnce
+from preference.packing.micro_batches import MicroBatches
+from preference.packing.shared_batches import SharedOut, WholeBatches
+from preference.packing.shared_prefix import SharedPrefixModel, largest_difference, reason_not_to_share
 from utils.cli import RunError
 from utils.distributed import is_main_process, own_share
 from utils.out_of_memory import is_out_of_memory
@@ -27,7 +27,7 @@ from utils.resumable_training import LengthGroupedOrder, WholeCheckpoints
 if TYPE_CHECKING:
     from datasets import Dataset
 
-    from preference.reference import LogProbs, ReferenceLogProbs
+    from preference.data.reference import LogProbs, ReferenceLogProbs
     from preference.remembered import Remembered
 
 T = TypeVar("T")

@@ -11,9 +11,9 @@ from transformers import set_seed
 from trl import DPOConfig
 
 from preference.callbacks import KeepBest, ReferenceCheck, StopOnDivergence, WarnOfDisplacement
+from preference.memory.preflight import checkpoints_gradients
 from preference.policy import Policy, adapter_weights, keep_trainable_fp32
-from preference.preflight import checkpoints_gradients
-from preference.runs import METRICS, RunFolder
+from preference.runs.folder import METRICS, RunFolder
 from preference.summary_lengths import WarnOfShortSummaries
 from preference.trainer import PairsTrainer
 from utils.cli import RunError
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from transformers import PreTrainedTokenizerBase, TrainerCallback
 
-    from preference.pairs import EncodedPairs
+    from preference.data.pairs import EncodedPairs
     from preference.remembered import Remembered
 
 # Steps over which the learning rate rises; fixed, so that a longer run begins exactly as a shorter one.

@@ -82,7 +82,7 @@ def test_an_adapter_that_stood_still_or_is_not_fp32_is_seen(tiny_adapter, tmp_pa
 
 def test_a_path_that_is_not_stock_trl_fails(setting, monkeypatch):
     """Wrong positions: the self-check turns sharing off, and here that is a failure."""
-    from preference import shared_prefix
+    from preference.packing import shared_prefix
 
     pack = shared_prefix.pack
 

@@ -21,10 +21,10 @@ from benchmarks.outcome_figures import bars, examples, percent, points, read_res
 from benchmarks.outcome_plan import PAIRS, Plan, check_options, pairs_that_fit
 from benchmarks.outcome_steps import Step, as_words, make_step, run_steps, seconds_if_done
 from clinical.patient import Complaint, Patient, to_json
-from preference.pairs import encode_pairs, read_pairs
+from preference.data.pairs import encode_pairs, read_pairs
 from preference.policy import build_policy
 from preference.remembered import Remembered
-from preference.runs import RunFolder
+from preference.runs.folder import RunFolder
 from preference.training import build_trainer
 from tests.tiny import find, write_pairs, write_phase1
 from utils.cli import PROJECT_ROOT, RunError, UserError

@@ -11,10 +11,10 @@ import torch
 
 import stage_b_dpo_training
 from preference import checklist
-from preference.batches import Batch
+from preference.data.batches import Batch
 from preference.expected_time import EFFICIENCY, product_speed, rough_seconds
-from preference.memory import Plan
-from preference.model_shape import AdapterShape, ModelShape
+from preference.memory.model_shape import AdapterShape, ModelShape
+from preference.memory.prediction import Plan
 from tests.tiny import find, write_pairs
 from utils.files import sha256_path
 
@@ -132,7 +132,7 @@ def test_notes_in_both_files_and_a_failed_audit(tiny_adapter, pairs, dry_run):
 
 
 def test_too_little_memory_and_disk(tiny_adapter, dry_run, monkeypatch):
-    monkeypatch.setattr("preference.preflight.free_memory", lambda device: 1e6)
+    monkeypatch.setattr("preference.memory.preflight.free_memory", lambda device: 1e6)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: namedtuple("Usage", "free")(1e6))
     code, out = dry_run(tiny_adapter)
     assert code == 2

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 import stage_b_dpo_training
-from preference.hardest import hardest, kept_count, reference_margins
-from preference.pairs import encode_pairs
+from preference.data.hardest import hardest, kept_count, reference_margins
+from preference.data.pairs import encode_pairs
 from preference.trainer import PairsTrainer
 from tests.tiny import find, stage_b_command, write_pairs
 from utils import resumable_training
@@ -109,7 +109,7 @@ def test_training_on_the_hardest_is_training_on_a_file_of_them(tiny_adapter, fil
     for journal in (tmp_path / "reference").glob("*/*.jsonl"):
         for entry in read_journal(journal):
             keys |= entry["pairs"]
-    from preference.reference import pair_keys
+    from preference.data.reference import pair_keys
 
     encoded = encode_pairs(load_tokenizer(checkpoint), rows, 1024)
     margins = [keys[key][0] - keys[key][1] for key in pair_keys(encoded.dataset)]

@@ -14,12 +14,12 @@ from peft import LoraConfig, get_peft_model
 from torch.utils.checkpoint import checkpoint
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from preference.batches import Batch, batch_of, batches_by_length, by_length, unshared_batch_of
-from preference.memory import Plan, heaviest, predict, saved_by_layer
-from preference.model_shape import AdapterShape, adapter_of, new_adapter, shape_of
-from preference.pairs import PairIds
-from preference.preflight import Choice, Preflight, command_with, fitting_options, free_memory
-from preference.shared_prefix import IGNORED, by_note, pack
+from preference.data.batches import Batch, batch_of, batches_by_length, by_length, unshared_batch_of
+from preference.data.pairs import PairIds
+from preference.memory.model_shape import AdapterShape, adapter_of, new_adapter, shape_of
+from preference.memory.prediction import Plan, heaviest, predict, saved_by_layer
+from preference.memory.preflight import Choice, Preflight, command_with, fitting_options, free_memory
+from preference.packing.shared_prefix import IGNORED, by_note, pack
 from tests.tiny import find
 from utils.cli import UserError
 from utils.models import all_linear_lora
@@ -238,7 +238,7 @@ def test_a_run_that_will_not_fit_is_refused_with_the_command_that_will(tiny_adap
 
 
 def test_the_processes_of_one_machine_divide_its_memory(monkeypatch):
-    monkeypatch.setattr("preference.preflight._left_in_container", lambda: [8_000_000])
+    monkeypatch.setattr("preference.memory.preflight._left_in_container", lambda: [8_000_000])
     monkeypatch.setattr("psutil.Process.memory_info", lambda process: SimpleNamespace(rss=1_000_000))
     monkeypatch.setenv("WORLD_SIZE", "4")
     assert free_memory(CPU) == 2_000_000 + 1_000_000

@@ -10,13 +10,13 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 import stage_b_dpo_training
-from preference.micro_batches import joined
-from preference.out_of_memory import PairsAtOnce
-from preference.pairs import encode_pairs, read_pairs
+from preference.data.pairs import encode_pairs, read_pairs
+from preference.data.reference import ReferenceLogProbs
+from preference.memory.out_of_memory import PairsAtOnce
+from preference.packing.micro_batches import joined
 from preference.policy import build_policy
-from preference.reference import ReferenceLogProbs
 from preference.remembered import Remembered
-from preference.runs import RunFolder
+from preference.runs.folder import RunFolder
 from preference.trainer import PairsTrainer
 from preference.training import build_trainer
 from tests.tiny import find, stage_b_command, write_pairs

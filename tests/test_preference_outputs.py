@@ -17,8 +17,8 @@ from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import stage_b_dpo_training
-from preference.final_model import save_merged_model
-from preference.runs import RunFolder
+from preference.runs.final_model import save_merged_model
+from preference.runs.folder import RunFolder
 from tests.tiny import find, write_pairs
 from utils.cli import UserError
 from utils.files import read_journal, sha256_path

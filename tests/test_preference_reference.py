@@ -13,10 +13,10 @@ from trl import DPOConfig, DPOTrainer
 
 import stage_b_dpo_training
 from preference import training
-from preference.batches import PAIRS_OF_A_NOTE, notes_of, training_order
-from preference.pairs import encode_pairs, pair_ids, read_pairs
+from preference.data.batches import PAIRS_OF_A_NOTE, notes_of, training_order
+from preference.data.pairs import encode_pairs, pair_ids, read_pairs
+from preference.data.reference import ReferenceLogProbs
 from preference.policy import build_policy
-from preference.reference import ReferenceLogProbs
 from tests.tiny import find, write_pairs
 from utils.files import read_journal
 from utils.models import load_tokenizer

@@ -9,8 +9,9 @@ from filelock import FileLock
 from safetensors.torch import load_file
 
 import stage_b_dpo_training
-from preference import callbacks, reference
-from preference.runs import all_runs, differing_arguments
+from preference import callbacks
+from preference.data import reference
+from preference.runs.folder import all_runs, differing_arguments
 from preference.trainer import PairsTrainer
 from tests.tiny import write_pairs
 from utils import resumable_training

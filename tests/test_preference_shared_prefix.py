@@ -22,8 +22,8 @@ from transformers import (
     Qwen3Config,
 )
 
-from preference.pairs import packed_length
-from preference.shared_prefix import (
+from preference.data.pairs import packed_length
+from preference.packing.shared_prefix import (
     PER_TOKEN_FIELDS,
     SharedPrefixModel,
     by_note,

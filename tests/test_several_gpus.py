@@ -11,7 +11,7 @@ import pytest
 from accelerate.commands.launch import launch_command_parser
 from datasets import Dataset
 
-from preference.reference import ReferenceLogProbs
+from preference.data.reference import ReferenceLogProbs
 from tests.test_stage_b_two_processes import LAUNCH
 from utils.cli import PROJECT_ROOT, RunError, UserError
 from utils.models import choose_device

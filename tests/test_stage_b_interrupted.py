@@ -18,10 +18,10 @@ from utils.files import read_journal
 STEPS = 12  # 2 epochs of 11 pairs in batches of 2
 
 # A function that every run calls, and at which of its calls a run is stopped.
-REFERENCE_PASS = ("preference.reference.append_journal", 3)
-STEP = ("preference.shared_prefix.pack", 16)
+REFERENCE_PASS = ("preference.data.reference.append_journal", 3)
+STEP = ("preference.packing.shared_prefix.pack", 16)
 CHECKPOINT = ("utils.resumable_training.sync_files", 4)
-PUBLISHING = ("preference.runs.copy_folder", 1)
+PUBLISHING = ("preference.runs.folder.copy_folder", 1)
 
 # Runs Stage B with that function replaced by one that sends this process a signal.
 STOPPED = """

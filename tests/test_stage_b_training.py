@@ -15,14 +15,14 @@ from safetensors.torch import load_file
 
 import preference.training
 import stage_b_dpo_training
-from preference.batches import batch_of, batches_by_length, by_length
 from preference.callbacks import OVERFLOWS, ReferenceCheck, StopOnDivergence
+from preference.data.batches import batch_of, batches_by_length, by_length
+from preference.data.pairs import encode_pairs, fault_of, pair_ids, read_pairs
+from preference.data.reference import ReferenceLogProbs
 from preference.expected_time import expected_seconds
-from preference.pairs import encode_pairs, fault_of, pair_ids, read_pairs
 from preference.policy import build_policy
-from preference.reference import ReferenceLogProbs
 from preference.remembered import Remembered
-from preference.runs import RunFolder
+from preference.runs.folder import RunFolder
 from preference.training import build_trainer
 from tests.tiny import find, write_pairs
 from utils.cli import RunError, UserError

@@ -38,7 +38,7 @@ ALLOWED = {
     ("utils/resumable_training.py", "rename"): "the name is free: what had it was removed in the line before",
     ("evaluation_stage_a/set_aside.py", "rename"): "only where there is no such file",
     ("utils/cpu_speed.py", "'/sys/...'"): "Linux alone has it, and it is read where it is",
-    ("preference/preflight.py", "'/sys/...'"): "Linux alone has it, and it is read where it is",
+    ("preference/memory/preflight.py", "'/sys/...'"): "Linux alone has it, and it is read where it is",
     ("benchmarks/turns.py", "'/proc/...'"): "only on Linux",
 }
 

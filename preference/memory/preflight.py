@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from preference.batches import batches_by_length
-from preference.memory import GB, Memory, Plan, heaviest, left_out, predict
-from preference.model_shape import ModelShape, adapter_of, shape_of
-from preference.pairs import PairIds, pair_ids
-from preference.shared_prefix import reason_not_to_share
+from preference.data.batches import batches_by_length
+from preference.data.pairs import PairIds, pair_ids
+from preference.memory.model_shape import ModelShape, adapter_of, shape_of
+from preference.memory.prediction import GB, Memory, Plan, heaviest, left_out, predict
+from preference.packing.shared_prefix import reason_not_to_share
 from utils.cli import UserError
 from utils.cpu_speed import has_large_pages
 from utils.distributed import processes_on_this_machine
@@ -23,7 +23,7 @@ from utils.models import Checkpoint, choose_dtype, loading, read_config
 if TYPE_CHECKING:
     import torch
 
-    from preference.pairs import EncodedPairs
+    from preference.data.pairs import EncodedPairs
 
 # Where Linux says how much memory a container may have, and has: cgroup v2, then v1.
 CGROUPS = (

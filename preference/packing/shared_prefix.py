@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from preference.pairs import common_beginning
+from preference.data.pairs import common_beginning
 from utils.models import looks_back
 from utils.out_of_memory import is_out_of_memory
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from preference.runs import ADAPTER, ASIDE, FINAL_MODEL, RunFolder
+from preference.runs.folder import ADAPTER, ASIDE, FINAL_MODEL, RunFolder
 from utils.cli import PROJECT_ROOT, from_here_or_project
 from utils.files import atomic_writer
 from utils.hostile_text import visible

@@ -17,7 +17,7 @@ from collections.abc import Hashable, Sequence
 from statistics import median
 from typing import TYPE_CHECKING
 
-from preference.pairs import EncodedPairs
+from preference.data.pairs import EncodedPairs
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch.utils.checkpoint import checkpoint
 
-from preference.shared_prefix import IGNORED, PER_TOKEN_FIELDS
+from preference.packing.shared_prefix import IGNORED, PER_TOKEN_FIELDS
 
 
 class MicroBatches:

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from preference.batches import Note, notes_of
-from preference.pairs import pair_ids, pair_key
+from preference.data.batches import Note, notes_of
+from preference.data.pairs import pair_ids, pair_key
 from utils.cli import RunError
 from utils.distributed import own_share, process_count, process_index
 from utils.files import append_journal, make_output_dir, open_journal, read_journal, sha256_text

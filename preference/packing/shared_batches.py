@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from accelerate import Accelerator
 from accelerate.data_loader import BatchSamplerShard
 
-from preference.shared_prefix import IGNORED, PER_TOKEN_FIELDS
+from preference.packing.shared_prefix import IGNORED, PER_TOKEN_FIELDS
 from utils.resumable_training import LengthGroupedOrder
 
 

@@ -2,7 +2,7 @@
 
 Several pairs of a note share the note, and often the factual summary too, so the next such pair costs a fraction of the
 first. An order in which they stand side by side makes use of that in the reference pass, in training and in validation
-alike. (What a row is: ``preference.shared_prefix``.)
+alike. (What a row is: ``preference.packing.shared_prefix``.)
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from preference.pairs import PairIds, packed_length, pair_ids, pair_key
+from preference.data.pairs import PairIds, packed_length, pair_ids, pair_key
 from utils.resumable_training import LengthGroupedOrder
 
 if TYPE_CHECKING:

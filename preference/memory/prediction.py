@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
-from preference.batches import Batch
-from preference.model_shape import AdapterShape, ModelShape
-from preference.pairs import PairIds
+from preference.data.batches import Batch
+from preference.data.pairs import PairIds
+from preference.memory.model_shape import AdapterShape, ModelShape
 from utils.cpu_speed import labels_at_once
 
 GB = 1e9

@@ -13,7 +13,7 @@ from utils.models import Checkpoint, find_checkpoint, load_model, load_tokenizer
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from preference.runs import RunFolder
+    from preference.runs.folder import RunFolder
 
 
 def save_final_model(model: Any, tokenizer: PreTrainedTokenizerBase, checkpoint: Checkpoint, final_model: Path) -> None:
@@ -54,8 +54,8 @@ def show_final_model(run: RunFolder, merge: bool) -> None:
 
     ``merge`` shows an adapter merged into its base; the run keeps both, so that either can be shown again.
     """
-    from preference.model_card import write_model_card
-    from preference.runs import ADAPTER
+    from preference.runs.folder import ADAPTER
+    from preference.runs.model_card import write_model_card
 
     model = run.final_model
     if merge and (model / ADAPTER).is_file():

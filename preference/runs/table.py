@@ -11,7 +11,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from preference.runs import ASIDE, all_runs, differing_arguments, differing_inputs
+from preference.runs.folder import ASIDE, all_runs, differing_arguments, differing_inputs
 
 COLUMNS = ("train\nloss", "val\nloss", "val\nmargin", "val\nchosen", "time", "step 3", "step 4")
 LEGEND = (

@@ -1,0 +1,1 @@
+"""What Stage B is trained on: pairs as token ids, in batches, with what the reference says of them."""
