@@ -24,6 +24,7 @@ SCREEN_ROWS: Mapping[str, Callable[[Record], str]] = {
     "empty summaries": lambda arm: str(arm["empty_summaries"]),
 }
 READERS_CHANGES: Mapping[str, Callable[[Record], str]] = {
+    "notes, both summaries judged": lambda change: str(change["notes"]),
     "fixed, broken": lambda change: f"{change['fixed']}, {change['broken']}",
     "exact McNemar p": lambda change: f"{change['mcnemar_p']:.2g}",
     "wrong summaries, points": lambda change: points(change["change"]),

@@ -403,13 +403,14 @@ def test_labels_that_end_early_or_are_of_another_sheet_are_refused(items, tmp_pa
 
 
 def recorded(fixed: int, broken: int, p: float, fewer: float, notes: int = 100, ratio: float = 0.9, rouge: float = 0.0):
-    change = {"fixed": fixed, "broken": broken, "mcnemar_p": p, "fewer": fewer, "notes": notes}
+    change = {"fixed": fixed, "broken": broken, "mcnemar_p": p, "fewer": fewer}
     wording = {
         "changes": {"rouge_l": {"difference": rouge, "low": None, "high": None}},
         "says_as_much": {"median_length_ratio": {"ratio": ratio}},
     }
     judge = {"changes": {"stage_b against stage_a": change, "stage_b against control": change}}
-    return {"labels": {"judges": {"reader 1": judge}}, "changes": {"stage_b against stage_a": wording}}
+    changes = {"stage_b against stage_a": wording}
+    return {"notes": notes, "labels": {"judges": {"reader 1": judge}}, "changes": changes}
 
 
 @pytest.mark.parametrize(
@@ -417,7 +418,7 @@ def recorded(fixed: int, broken: int, p: float, fewer: float, notes: int = 100, 
     [
         (recorded(30, 5, 1e-4, 0.4), []),
         (recorded(30, 5, 1e-4, 0.39), ["summaries that readers find wrong, against Stage A"]),
-        (recorded(30, 5, 1e-4, 0.4, notes=99), ["notes with both summaries judged"]),
+        (recorded(30, 5, 1e-4, 0.4, notes=99), ["notes"]),
         (recorded(30, 5, 1e-4, 0.4, ratio=0.8), ["median length, Stage B to Stage A"]),
         (recorded(30, 5, 1e-4, 0.4, rouge=-0.02), ["mean ROUGE-L, change"]),
         (
