@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 from adversarial.operators.edits import Edit, takes_an
@@ -18,6 +19,7 @@ from utils.records import MIN_SUMMARY_WORDS
 LENGTH_RATIO = (0.9, 1.1)
 LENGTH_SLACK = 12  # characters: the longest single word that the operators put in or take out ("accompanied ")
 
+_NO_WORD = re.compile(r"\W+")
 _ARTICLE = re.compile(r"\b(an?) (?=(\w[\w'-]*))", re.IGNORECASE)
 _DOUBLED = re.compile(r"\b([A-Za-z]+) \1\b", re.IGNORECASE)
 _SPACING = re.compile(r"  +| [,.;:]|\( | \)|,\.|\.\.")
@@ -34,8 +36,7 @@ def check_chosen(note: str, summary: str) -> str | None:
 
 def check_changed(summary: str, text: str) -> str | None:
     """Refuse a negative that differs from the chosen summary in capitals, spaces or punctuation only."""
-    same = re.sub(r"\W+", " ", summary).strip().lower() == re.sub(r"\W+", " ", text).strip().lower()
-    return "text unchanged" if same else None
+    return "text unchanged" if _words(summary) == _words(text) else None
 
 
 def check_proven(note: str, text: str) -> str | None:
@@ -57,6 +58,12 @@ def check_english(summary: str, text: str) -> str | None:
     return f"english: {min(new)}" if new else None
 
 
+@lru_cache(maxsize=16)  # a chosen summary is compared with several negatives
+def _words(text: str) -> str:
+    return _NO_WORD.sub(" ", text).strip().lower()
+
+
+@lru_cache(maxsize=16)
 def slips(text: str) -> Counter[str]:
     """Slips of the pen by kind."""
     wrong_articles = [m for m in _ARTICLE.finditer(text) if (m[1].lower() == "an") != takes_an(m[2])]

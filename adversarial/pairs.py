@@ -92,7 +92,38 @@ def note_id(note: str) -> str:
 
 def seeded(*parts: object) -> random.Random:
     """Random numbers that depend on nothing but these parts, in any process and on any platform."""
-    return random.Random(sha256("\0".join(map(str, parts)).encode("utf-8", "surrogatepass")).digest())
+    return random.Random(_seed(parts))
+
+
+class Draws(random.Random):
+    """The numbers of :func:`seeded`, seeded when the first is drawn: most operators find no place and draw none."""
+
+    def __init__(self, *parts: object) -> None:
+        self._parts: tuple[object, ...] | None = parts
+
+    @property
+    def are_untouched(self) -> bool:
+        """Whether none was drawn yet."""
+        return self._parts is not None
+
+    def random(self) -> float:
+        """The next number in [0, 1)."""
+        self._seed_once()
+        return super().random()
+
+    def getrandbits(self, k: int, /) -> int:
+        """The next ``k`` bits, from which all whole numbers are made."""
+        self._seed_once()
+        return super().getrandbits(k)
+
+    def _seed_once(self) -> None:
+        if self._parts is not None:
+            self.seed(_seed(self._parts))
+            self._parts = None
+
+
+def _seed(parts: Iterable[object]) -> bytes:
+    return sha256("\0".join(map(str, parts)).encode("utf-8", "surrogatepass")).digest()
 
 
 def make_negatives(
@@ -158,12 +189,11 @@ def _proven_proposal(outcome: Outcome, operator: Operator, donors: Donors, seed:
     row = outcome.row
     tried: set[str] = set()
     for attempt in range(_ATTEMPTS):
-        parts = (seed, row.note_id, operator.name, attempt)
-        rng = seeded(*parts)
-        made = operator.propose(row.note, row.summary, rng, donors)
+        draws = Draws(seed, row.note_id, operator.name, attempt)
+        made = operator.propose(row.note, row.summary, draws, donors)
         if made is None or made.text in tried:
-            if rng.getstate() == seeded(*parts).getstate():
-                return None  # it drew nothing, so that another draw changes nothing
+            if draws.are_untouched:
+                return None  # another draw changes nothing
             continue
         tried.add(made.text)
         reason = _reason_to_refuse(row, made.text)

@@ -132,10 +132,12 @@ class TurnPerStep(TrainerCallback):
         self.turns, self.gradients = turns, gradients
 
     def on_pre_optimizer_step(self, args: Any, state: TrainerState, control: Any, model: Any = None, **_: Any) -> None:
+        """Keep the gradients before the first update."""
         if state.global_step == 0:
             save_file({n: p.grad for n, p in model.named_parameters() if p.grad is not None}, self.gradients)
 
     def on_log(self, args: Any, state: TrainerState, control: Any, logs: Logs | None = None, **_: Any) -> None:
+        """End the turn with the figures of the step."""
         if logs and "loss" in logs:
             self.turns.done("step", step=state.global_step, loss=logs["loss"], margin=logs["rewards/margins"])
 
@@ -149,11 +151,13 @@ class ProfileSteps(TrainerCallback):
         self.began = 0.0
 
     def on_step_begin(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
+        """Begin to profile with the second step."""
         if state.global_step == 1:  # not before: to start the profiler takes time, and the first step's is a figure
             self.profiler.start()
             self.began = time.perf_counter()
 
     def on_log(self, args: Any, state: TrainerState, control: Any, logs: Logs | None = None, **_: Any) -> None:
+        """Write the shares of the operators after the last profiled step."""
         if state.global_step == 1 + self.steps:
             seconds = time.perf_counter() - self.began
             self.profiler.stop()

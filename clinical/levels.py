@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from functools import cache
 
-from clinical.lexicon import DATA_DIR, load_lexicon
+from clinical.lexicon import DATA_DIR, labs_by_name
 from clinical.numbers import UNITS, Quantity
 
 LOW, NORMAL, HIGH = "low", "normal", "high"
@@ -25,7 +25,7 @@ def is_level(lab: str, level: str, quantity: Quantity) -> bool:
 
 def level_of(lab: str, quantity: Quantity) -> str | None:
     """Where a value lies by the adult reference range of a lab; None for another name, and for another unit."""
-    entry = next((entry for entry in load_lexicon().labs if entry.name == lab), None)
+    entry = labs_by_name().get(lab)
     if entry is None or (quantity.unit and UNITS[quantity.unit][0] != _measures(entry.unit)):
         return None
     value = quantity.values[0]

@@ -114,6 +114,12 @@ class Lexicon:
 
 
 @cache
+def labs_by_name() -> dict[str, Lab]:
+    """The laboratory values and vital signs by name."""
+    return {lab.name: lab for lab in load_lexicon().labs}
+
+
+@cache
 def load_lexicon() -> Lexicon:
     """Read the CSV files once."""
     return Lexicon(

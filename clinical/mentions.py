@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import accumulate, pairwise
@@ -78,6 +78,12 @@ def concepts() -> tuple[Concept, ...]:
 
 
 @cache
+def concepts_of(kind: str) -> tuple[Concept, ...]:
+    """The entries of one kind, in the lexicon's order."""
+    return tuple(concept for concept in concepts() if concept.kind == kind)
+
+
+@cache
 def siblings(concept: Concept) -> tuple[Concept, ...]:
     """The other concepts of the same kind and group: plausible in its place, and never the same."""
     return tuple(c for c in concepts() if c.kind == concept.kind and c.group == concept.group and c != concept)
@@ -108,11 +114,13 @@ def _mentions(text: str) -> tuple[Mention, ...]:
         starts = accumulate(map(len, parts), initial=0)
         return tuple(m.moved(start) for part, start in zip(parts, starts, strict=False) for m in _mentions(part))
     spans = word_spans(text)
-    keys = [word_key(text[span.start : span.end]) for span in spans]
+    keys = [word_key(text[start:end]) for start, end in spans]
+    index = _index()
     mentions = []
     position = 0
-    while position < len(spans):
-        entry = next(_matches(text, spans, keys, position), None)
+    while position < len(keys):
+        entries = index.get(keys[position])
+        entry = next(_matches(entries, text, spans, keys, position), None) if entries else None
         if entry is None:
             position += 1
             continue
@@ -122,8 +130,11 @@ def _mentions(text: str) -> tuple[Mention, ...]:
     return tuple(mentions)
 
 
-def _matches(text: str, spans: list[Span], keys: list[str], position: int) -> Iterator[_Entry]:
-    for entry in _index().get(keys[position], ()):
+def _matches(
+    entries: Iterable[_Entry], text: str, spans: list[Span], keys: list[str], position: int
+) -> Iterator[_Entry]:
+    """Those of the entries, which all begin with the word at ``position``, that stand there."""
+    for entry in entries:
         size = len(entry.keys)
         if tuple(keys[position : position + size]) != entry.keys:
             continue

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+from clinical.sentences import small_letters
+
 _MINUTES = {"minute": 1.0, "hour": 60.0, "day": 1440.0, "week": 10080.0, "month": 43830.0, "year": 525960.0}
 # unit -> (what it measures, its size there). Units of one measure are converted into each other.
 UNITS: dict[str, tuple[str, float]] = {
@@ -44,10 +46,14 @@ _AGE_BEFORE = re.compile(
 )
 
 _DIGITS = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+"
+_DIGIT = re.compile(r"\d")
 _NUMBER = re.compile(rf"(?:(?<![\w.,/#$-])(?<!\d[-–])|(?<=\bx))(?:{_DIGITS})(?!\^)")
 _SECOND_OF_RANGE = re.compile(rf"(?<=\d[-–])(?<![A-Za-z]\d[-–])(?:{_DIGITS})")
 _PAIR_AFTER = re.compile(r"\s?(?:/|over|out of)\s?(\d+(?:\.\d+)?)(?![\d/])")
 _RANGE_BETWEEN = re.compile(r"\s*(?:-|–|to|or|-+>|→)\s*")
+_CODE_AFTER = re.compile(r"/\d+/\d|st\b|nd\b|rd\b|th\b|['’]?s\b|[-/]\d+[-/]\d")
+_LIST_AFTER = re.compile(r"[.)]\s")
+_LETTER = re.compile(r"[A-Za-z]")
 _MONTH_BEFORE = re.compile(
     r"\b(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?|"
     r"Nov(?:ember)?|Dec(?:ember)?)\.?\s*(?:\d{1,2},?\s*)?$",
@@ -59,9 +65,10 @@ _TEENS_AND_TENS = "sixteen seventeen eighteen nineteen twenty thirty forty fifty
 _VALUES = (*range(20), *range(20, 100, 10))
 WORDS = dict(zip(f"{_ONES} {_TEENS_AND_TENS}".split(), _VALUES, strict=True))
 _ANY_WORD = "|".join([*WORDS, "hundred", "thousand"])
-_NUMBER_WORDS = re.compile(rf"\b(?:{_ANY_WORD})(?:(?:[\s-]+(?:and\s+)?|\s+point\s+)(?:{_ANY_WORD}))*\b", re.IGNORECASE)
-_NUMBER_WORD = re.compile(rf"\b(?:{_ANY_WORD}|point)\b", re.IGNORECASE)
-_SPOKEN_PAIR = re.compile(rf"\s+(?:over|out of)\s+({_NUMBER_WORDS.pattern}|\d+)", re.IGNORECASE)
+# Of a text in small letters.
+_NUMBER_WORDS = re.compile(rf"\b(?:{_ANY_WORD})(?:(?:[\s-]+(?:and\s+)?|\s+point\s+)(?:{_ANY_WORD}))*\b")
+_NUMBER_WORD = re.compile(rf"\b(?:{_ANY_WORD}|point)\b")
+_SPOKEN_PAIR = re.compile(rf"\s+(?:over|out of)\s+({_NUMBER_WORDS.pattern}|\d+)")
 # "a week" and "a couple of days" say how many without a number: evidence in a note, no claim of their own.
 _SPELT_ONE = re.compile(
     r"\b(?:(an?|the last|the past|this past|last)|((?:a )?couple(?: of)?))\s+"
@@ -78,9 +85,11 @@ _HOW_OFTEN = {
     "once daily": r"(?:once )?daily|q\.?d\.?|every day|once (?:a|every|per) day|"
     r"(?:every|each) (?:morning|evening|night)|at bedtime|nightly|q\.?h\.?s\.?",
 }
-FREQUENCIES = {
-    name: re.compile(rf"(?<![\w.])(?:{pattern})(?!\w)", re.IGNORECASE) for name, pattern in _HOW_OFTEN.items()
+FREQUENCIES = {  # of a text in small letters
+    name: re.compile(rf"(?<![\w.])(?:{pattern})(?!\w)") for name, pattern in _HOW_OFTEN.items()
 }
+# A text without any of these has none of the above, as most parts of texts have none.
+_ANY_FREQUENCY = re.compile(r"da(?:y|ily)|every|each|week|bedtime|night|q|[bt]\.?i")
 
 
 @dataclass(frozen=True)
@@ -148,8 +157,11 @@ def same_amount(one: Quantity, other: Quantity) -> bool:
 def find_frequencies(text: str) -> list[Frequency]:
     """How-often phrases in order; of overlapping ones the first in FREQUENCIES."""
     found: list[Frequency] = []
+    small = small_letters(text)
+    if not _ANY_FREQUENCY.search(small):
+        return found
     for name, pattern in FREQUENCIES.items():
-        for match in pattern.finditer(text):
+        for match in pattern.finditer(small):
             if all(match.end() <= f.start or match.start() >= f.end for f in found):
                 found.append(Frequency(match.start(), match.end(), name))
     return sorted(found, key=lambda frequency: frequency.start)
@@ -166,6 +178,8 @@ def find_quantities(text: str) -> list[Quantity]:
 
 def _from_digits(text: str) -> list[Quantity]:
     found: list[Quantity] = []
+    if not _DIGIT.search(text):
+        return found
     matches = sorted([*_NUMBER.finditer(text), *_SECOND_OF_RANGE.finditer(text)], key=lambda match: match.start())
     for match in matches:
         start, end = match.span()
@@ -183,19 +197,18 @@ def _from_digits(text: str) -> list[Quantity]:
 def _is_code(text: str, start: int, end: int) -> bool:
     """Dates, ordinals, list numbers and numbers that are part of a code carry no quantity."""
     after = text[end : end + 12]
-    if re.match(r"/\d+/\d|st\b|nd\b|rd\b|th\b|['’]?s\b|[-/]\d+[-/]\d", after) or _MONTH_BEFORE.search(
-        text[:start][-16:]
-    ):
+    if _CODE_AFTER.match(after) or _MONTH_BEFORE.search(text[max(0, start - 16) : start]):
         return True
-    if re.match(r"[.)]\s", after) and (start == 0 or text[:start].rstrip(" \t")[-1:] in ("\n", ".", ":")):
+    if _LIST_AFTER.match(after) and (start == 0 or text[:start].rstrip(" \t")[-1:] in ("\n", ".", ":")):
         return True
-    return bool(re.match(r"[A-Za-z]", after)) and not (_UNIT_AFTER.match(text, end) or _AGE_AFTER.match(text, end))
+    return bool(_LETTER.match(after)) and not (_UNIT_AFTER.match(text, end) or _AGE_AFTER.match(text, end))
 
 
 def _from_words(text: str) -> list[Quantity]:
     found: list[Quantity] = []
-    for run in _NUMBER_WORDS.finditer(text):
-        words = list(_NUMBER_WORD.finditer(text, run.start(), run.end()))
+    small = small_letters(text)
+    for run in _NUMBER_WORDS.finditer(small):
+        words = list(_NUMBER_WORD.finditer(small, run.start(), run.end()))
         while words:  # the longest run of words that is one number: "two-three times" are two
             sizes = range(len(words), 0, -1)
             size = next((n for n in sizes if number_from_words([w[0] for w in words[:n]]) is not None), 0)
@@ -208,7 +221,7 @@ def _from_words(text: str) -> list[Quantity]:
             if found and start < found[-1].end:
                 continue
             values: tuple[float, ...] = (value,)
-            if second := _SPOKEN_PAIR.match(text, end):
+            if second := _SPOKEN_PAIR.match(small, end):
                 other = float(second[1]) if second[1].isdigit() else number_from_words(_NUMBER_WORD.findall(second[1]))
                 if other is not None:
                     values, end = (value, other), second.end()

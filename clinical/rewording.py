@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from functools import cache
+from functools import cache, lru_cache
 
 from clinical.lexicon import broader_notions
 from clinical.mentions import Concept, concepts, keys_of, related
@@ -33,6 +33,7 @@ _STEM_LENGTH = 4  # letters that must be left
 _TELLING_LENGTH = 5  # a shorter word does not stand for a name by itself
 
 
+@lru_cache(maxsize=2**14)
 def stem_of(word: str) -> str:
     """What a word shares with others of one stem, and with the other language's word for the same."""
     word = _SAME_WORD.get(word, word)
@@ -81,6 +82,7 @@ def begins_alike(short: str, word: str) -> bool:
     return len(short) >= _STEM_LENGTH and word.startswith(short[: max(_STEM_LENGTH, len(short) - 4)])
 
 
+@lru_cache(maxsize=2**16)
 def akin(one: Concept, other: Concept) -> bool:
     """Whether one is a narrower or wider name of the other."""
     wider = broader_notions()

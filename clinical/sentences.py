@@ -51,19 +51,28 @@ def _sentence_spans(text: str) -> tuple[Span, ...]:
     return tuple(spans)
 
 
-def separable_parts(text: str) -> list[str]:
+@lru_cache(maxsize=2048)  # mentions, claims and verdicts are all taken part by part
+def separable_parts(text: str) -> tuple[str, ...]:
     """The text cut where what stands before and after can be read apart; joined, the parts are the text again.
 
     A part is a sentence or several. What a part names and claims is the same within the text and alone, so that it
     can be looked up instead of read again: most texts that are compared differ in one sentence.
     """
     cuts = [0, *(match.end() for match in _BETWEEN_PARTS.finditer(text)), len(text)]
-    return [text[start:end] for start, end in pairwise(cuts)]
+    return tuple(text[start:end] for start, end in pairwise(cuts))
 
 
 def word_spans(text: str) -> list[Span]:
     """Words and numbers of a text; hyphens and slashes stand between words."""
-    return [Span(match.start(), match.end()) for match in _WORD.finditer(text)]
+    return [Span(*match.span()) for match in _WORD.finditer(text)]
+
+
+def small_letters(text: str) -> str:
+    """The text in small letters, each in its place; many words are found in it sooner than where case is ignored."""
+    small = text.lower()
+    if len(small) == len(text):
+        return small
+    return "".join(letter.lower() if len(letter.lower()) == 1 else letter for letter in text)
 
 
 @lru_cache(maxsize=2**16)  # more than a corpus has words, and bounded for a hostile one

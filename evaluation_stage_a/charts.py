@@ -53,6 +53,7 @@ def _rates(models: Models) -> Markup:
     title = f"Rates with 95 % intervals, {last['summaries']} summaries; dashed: the threshold of {percent(THRESHOLD)}"
 
     def draw(figure: Figure) -> None:
+        """The rates of each model, beside the threshold."""
         axes = figure.subplots()
         axes.axvline(THRESHOLD, color=FAINT, linestyle="--", linewidth=1)
         axes.set_xlabel(f"95 % intervals; dashed: the threshold of {percent(THRESHOLD)}, which is of summaries")
@@ -68,6 +69,7 @@ def _omitted(models: Models) -> Markup | None:
     found = {kind: {name: figures[kind] for name, figures in models.items() if kind in figures} for kind in kinds}
 
     def draw(figure: Figure) -> None:
+        """What each model leaves out, by kind."""
         _intervals(figure.subplots(), found)
 
     height = 0.7 + 1.35 * _ROW * len(kinds)
@@ -110,6 +112,7 @@ def _bars(name: str, models: Mapping[str, Mapping[str, int]], what: str) -> Mark
     types = total.loc[total.sum(axis=1).sort_values(ascending=False, kind="stable").index[:_MOST_TYPES]]
 
     def draw(figure: Figure) -> None:
+        """A bar for each type and model, with its count behind it."""
         axes = figure.subplots()
         high = 0.8 / len(types.columns)
         for place, model in enumerate(types.columns):
@@ -135,6 +138,7 @@ def _words(words: Mapping[str, pd.Series]) -> Markup:
     edges = _edges(longest)
 
     def draw(figure: Figure) -> None:
+        """The lengths of each model's summaries, as steps over a light fill, with their median."""
         axes = figure.subplots()
         for name, lengths in words.items():
             colour = _COLOURS.get(name, FAINT)

@@ -24,11 +24,16 @@ class Preference(NamedTuple):
 
 
 def measure(model: PreTrainedModel, checkpoint: Checkpoint, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The figures of a checkpoint's model over the pairs of ``rows``, and how many did not fit into its window."""
+    """The figures of a checkpoint's model over the pairs of ``rows``, and how many did not fit into its window.
+
+    Raises RunError where memory runs out.
+    """
     from utils.models import load_tokenizer, read_config
+    from utils.out_of_memory import memory_must_suffice
 
     window = getattr(read_config(checkpoint).get_text_config(), "max_position_embeddings", None)
-    found = prefer(model, load_tokenizer(checkpoint), rows, window)
+    with memory_must_suffice("to score both summaries of a pair of --pairs at once"):
+        found = prefer(model, load_tokenizer(checkpoint), rows, window)
     return {**preference_figures(found), "left_out": len(rows) - len(found)}
 
 

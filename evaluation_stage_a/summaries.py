@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from evaluation_stage_a.context_window import fit_prompt, prompt_limit
 from evaluation_stage_a.examples import Example, draw, read_notes, read_predictions
-from utils.cli import RunError, UserError, from_here_or_project
+from utils.cli import UserError, from_here_or_project
 from utils.generation import Generated, GenerationSettings, find_texts, sample_all
 from utils.models import Checkpoint, choose_device, find_checkpoint
 from utils.rates import run_behind
@@ -147,15 +147,9 @@ def load(checkpoint: Checkpoint, device: torch.device, quantization: str | None)
     """The model, ready to generate. Raises UserError where it is damaged, RunError where it does not fit."""
     from utils.cpu_speed import reuse_freed_memory
     from utils.models import load_to_generate
-    from utils.out_of_memory import is_out_of_memory
 
     reuse_freed_memory()
-    try:
-        return load_to_generate(checkpoint, device, quantization)
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        raise RunError(f"{checkpoint.path} does not fit into memory; quantize it with --load_in_4bit") from error
+    return load_to_generate(checkpoint, device, quantization)
 
 
 def warnings(summaries: Summaries, max_new_tokens: int) -> list[str]:

@@ -70,12 +70,14 @@ class Milestones(TrainerCallback):
         self.checkpoints, self.base = checkpoints, base
 
     def on_step_end(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
+        """Ask for an evaluation, a log line and a checkpoint where one is due."""
         due = state.global_step in evaluation_steps(state.max_steps)
         control.should_evaluate = due
         control.should_log = control.should_log or due
         control.should_save = due
 
     def on_evaluate(self, args: Any, state: TrainerState, control: Any, model: Any = None, **_: Any) -> None:
+        """Keep the adapter with its validation loss."""
         loss = next(entry["eval_loss"] for entry in reversed(state.log_history) if "eval_loss" in entry)
         folder = self.checkpoints / f"{SNAPSHOT}{state.global_step:06d}"
         save_fp16(model, self.base, folder, {"step": state.global_step, "steps": state.max_steps, "val_loss": loss})

@@ -29,7 +29,7 @@ from phase1_data_medhal.importing.labels import (
     check_labels,
     label_table,
 )
-from phase1_data_medhal.importing.selection import SIDES, Shares, Survey, survey
+from phase1_data_medhal.importing.selection import SIDES, Shares, Survey, seed_for_all_sides, survey
 from phase1_data_medhal.importing.sources import Columns, Table, find_tables, read_rows
 from utils.cli import EXIT_OK, PROJECT_ROOT, UserError, new_parser, positive_int, run_script, share
 from utils.files import atomic_folder, make_output_dir
@@ -91,18 +91,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     make_output_dir(args.output_dir.parent)
     record = RunRecord(args.output_dir, __file__, args, parser, {table.name: table.path for table in tables})
 
+    shares = Shares(args.validation_share, args.test_share)
     rows = tqdm(read_rows(tables, columns), desc="Looked at", unit="row", delay=_SHOW_BAR_AFTER, disable=None)
     found = survey(
         rows,
         meanings=meanings,
         left_out=(MEDNLI,) if args.medhal and not args.include_mednli else (),
-        shares=Shares(args.validation_share, args.test_share),
+        shares=shares,
         max_records=args.max_records,
         seed=args.seed,
     )
     if columns.label and meanings is not None:
         check_labels(found.labels, meanings, columns.label)
-    check_sides(found)
+    check_sides(found, shares, args.max_records)
     written = write_files(tables, columns, found, meanings, record)
     report(found, written, meanings, args)
     return EXIT_OK
@@ -145,18 +146,26 @@ def check_input_stays(tables: Sequence[Table], folder: Path) -> None:
             raise UserError(f"{table.path} lies in the output folder {folder}; choose another with --output_dir")
 
 
-def check_sides(found: Survey) -> None:
-    """Raise UserError for a side without any row."""
+def check_sides(found: Survey, shares: Shares, max_records: int | None) -> None:
+    """Raise UserError for a side without any row, with what gives it one."""
     used = Counter(fate.side for fate in found.fates if fate.side)
     if not used:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in found.reasons.most_common())
         raise UserError(f"none of {len(found.fates):,} rows can be used: {reasons}")
     missing = [side for side in SIDES if not used[side]]
-    if missing:
-        raise UserError(
-            f"no note falls to the {missing[0]} side, of {used.total():,} rows; bring more notes, or take another "
-            f"--seed, or other shares (--validation_share, --test_share)"
-        )
+    if not missing:
+        return
+    drawn = len({found.notes[row] for row, fate in enumerate(found.fates) if fate.side})
+    if drawn < len(SIDES):
+        problem = f"{', '.join(SIDES)} need a note each, and there are {drawn} different ones"
+        enough = len(set(found.notes.values())) >= len(SIDES)
+        way_out = "take a larger --max_records" if enough else "bring more notes, better 30 or more"
+    else:
+        problem = f"no note falls to the {missing[0]} side, of {drawn:,} notes"
+        seed = seed_for_all_sides(found.notes, shares, max_records)
+        fitting = "another --seed" if seed is None else f"--seed {seed}, with which each side gets one"
+        way_out = f"bring more notes, or take {fitting}, or larger shares (--validation_share, --test_share)"
+    raise UserError(f"{problem}; {way_out}")
 
 
 def file_of(side: str) -> str:

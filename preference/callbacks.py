@@ -29,6 +29,7 @@ class ReferenceCheck(TrainerCallback):
         self.tolerance = tolerance
 
     def on_log(self, args: Any, state: TrainerState, control: Any, logs: Logs | None = None, **_: Any) -> None:
+        """Look at the rewards of the first step. Raises RunError."""
         if state.global_step != 1 or not logs or "loss" not in logs:
             return
         rewards = {name: float(logs[name]) for name in REWARDS}
@@ -49,6 +50,7 @@ class StopOnDivergence(TrainerCallback):
         self.overflows = 0  # in a row
 
     def on_log(self, args: Any, state: TrainerState, control: Any, logs: Logs | None = None, **_: Any) -> None:
+        """Look at losses and gradient norm. Raises RunError."""
         seen = {name: float(logs[name]) for name in ("loss", "grad_norm", "eval_loss") if logs and name in logs}
         if "grad_norm" in seen:
             self.overflows = 0 if math.isfinite(seen["grad_norm"]) else self.overflows + 1
@@ -69,6 +71,7 @@ class WarnOfDisplacement(TrainerCallback):
     def on_evaluate(
         self, args: Any, state: TrainerState, control: Any, metrics: Mapping[str, float] | None = None, **_: Any
     ) -> None:
+        """Look at the rewards of the validation pairs."""
         warning = displacement(metrics or {}, self.beta)
         if warning:
             self.say(f"warning: step {state.global_step}: {warning}")
@@ -97,6 +100,7 @@ class KeepBest(TrainerCallback):
         self.patience, self.save = patience, save
 
     def on_evaluate(self, args: Any, state: TrainerState, control: Any, model: Any = None, **_: Any) -> None:
+        """Save the model or, after too many evaluations without a better one, stop."""
         late = evaluations_since_best(state.log_history)
         if late == 0 and state.is_world_process_zero:
             self.save(model)

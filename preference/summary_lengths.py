@@ -32,6 +32,7 @@ class WarnOfShortSummaries(TrainerCallback):
         self.notes = spread({tuple(pair["prompt_ids"]): len(pair["chosen_ids"]) - 1 for pair in pairs}, NOTES)
 
     def on_evaluate(self, args: Any, state: TrainerState, control: Any, model: Any = None, **_: Any) -> None:
+        """Summarise the notes, in the main process, and compare the lengths."""
         if not state.is_world_process_zero:
             return
         share = share_written(model, self.tokenizer, self.notes, self.batch_size)

@@ -88,14 +88,17 @@ class PairsTrainer(WholeCheckpoints, WholeBatches, DPOTrainer):
         return loss
 
     def training_step(self, model: Any, inputs: Any, *args: Any, **options: Any) -> Any:
+        """The stock step, done with fewer pairs at once where memory runs out."""
         step = partial(super().training_step, model, inputs, *args, **options)
         return self._within_memory("training", inputs, step, shared_by=self.args.world_size)
 
     def prediction_step(self, model: Any, inputs: Any, *args: Any, **options: Any) -> Any:
+        """The stock step, done with fewer pairs at once where memory runs out."""
         step = partial(super().prediction_step, model, inputs, *args, **options)
         return self._within_memory("validation", inputs, step, shared_by=self.args.world_size)
 
     def compute_ref_log_probs(self, model: Any, inputs: Any) -> Any:
+        """The stock reference pass, pairs of one note run together, fewer at once where memory runs out."""
         stock = super().compute_ref_log_probs
 
         with log_probs_only(self.accelerator.unwrap_model(model)):

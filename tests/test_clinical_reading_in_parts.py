@@ -130,7 +130,7 @@ def test_parts_are_whole_sentences_and_joined_the_text(text):
     assert "".join(parts) == text
     starts = list(accumulate(map(len, parts), initial=0))[1:-1]
     assert set(starts) <= {span.start for span in sentence_spans(text)}
-    assert [separable_parts(part) for part in parts] == [[part] for part in parts]
+    assert [separable_parts(part) for part in parts] == [(part,) for part in parts]
 
 
 @pytest.mark.parametrize(
@@ -144,13 +144,13 @@ def test_parts_are_whole_sentences_and_joined_the_text(text):
     ],
 )
 def test_what_belongs_together_stays_together(text):
-    assert separable_parts(f"{text}. She left.") == [f"{text}. ", "She left."]
+    assert separable_parts(f"{text}. She left.") == (f"{text}. ", "She left.")
 
 
 def test_sentences_are_parts():
-    assert separable_parts("She had fever. He had none.  A cough of 5 mg. Now?") == [
+    assert separable_parts("She had fever. He had none.  A cough of 5 mg. Now?") == (
         "She had fever. ",
         "He had none.  ",
         "A cough of 5 mg. ",
         "Now?",
-    ]
+    )

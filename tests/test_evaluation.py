@@ -10,7 +10,7 @@ from evaluation_stage_a import evaluate_stage_a
 from evaluation_stage_a.comparison import read_earlier
 from evaluation_stage_a.examples import Example, read_examples
 from tests.tiny import write_phase1
-from utils.cli import UserError
+from utils.cli import RunError, UserError
 from utils.records import read_csv, write_csv
 
 
@@ -77,6 +77,16 @@ def test_a_run_that_has_both_stages_shows_them_side_by_side(tiny_model, tiny_ada
     assert "Before and after, on the same 9 notes" in capsys.readouterr().out
     statistics = json.loads((tmp_path / "b" / "evaluation_statistics.json").read_text())
     assert statistics["comparison"]["notes_in_common"] == 9
+
+
+def test_a_model_for_which_memory_is_short_is_one_message(tiny_model, notes_csv, tmp_path, monkeypatch):
+    def refuse(*args, **options):
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp:117] err == 0. DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr("transformers.AutoModelForCausalLM.from_pretrained", refuse)
+    with pytest.raises(RunError, match=r"not enough memory to load .*--load_in_4bit"):
+        evaluate(tiny_model, notes_csv, tmp_path / "out")
+    assert not (tmp_path / "out" / "evaluation_results.csv").exists()
 
 
 def test_nothing_to_compare_with_is_said_before_anything_is_generated(tiny_model, notes_csv, tmp_path):

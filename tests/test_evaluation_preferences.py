@@ -7,10 +7,10 @@ import json
 import pytest
 import torch
 
-from evaluation_stage_a.preferences import Preference, in_words, log_probs, prefer, preference_figures
+from evaluation_stage_a.preferences import Preference, in_words, log_probs, measure, prefer, preference_figures
 from tests.test_evaluation import evaluate
 from tests.tiny import find, write_pairs, write_phase1
-from utils.cli import UserError
+from utils.cli import RunError, UserError
 from utils.models import load_to_generate, load_tokenizer
 from utils.pairs import read_pairs
 from utils.prompts import encode_completion, encode_prompt
@@ -41,6 +41,16 @@ def test_padding_changes_nothing(loaded):
     model, _ = loaded
     alone = log_probs(model, [1, 2, 3], [[4, 5]])
     assert log_probs(model, [1, 2, 3], [[4, 5], [6, 7, 8, 9, 4]])[0] == pytest.approx(alone[0], abs=1e-4)
+
+
+def test_where_memory_runs_out_it_is_said_of_what(tiny_adapter, loaded, tmp_path, monkeypatch):
+    def fail(*args):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr("evaluation_stage_a.preferences.log_probs", fail)
+    rows = read_pairs(write_pairs(tmp_path / "pairs.jsonl", 1), None, seed=0)
+    with pytest.raises(RunError, match="not enough memory to score both summaries of a pair"):
+        measure(loaded[0], find(tiny_adapter), rows)
 
 
 def test_what_does_not_fit_is_left_out(loaded, tmp_path):

@@ -207,7 +207,7 @@ def test_a_folder_with_anything_else_is_not_replaced(tmp_path):
         (("--medhal", OWN, "--note_column", "a"), "--note_column goes with --input"),
         (("--input", OWN, *COLUMNS, "--include_mednli"), "--include_mednli goes with --medhal"),
         (("--input", OWN, *COLUMNS, "--validation_share", "0.5", "--test_share", "0.5"), "must be below 1"),
-        (("--input", OWN, *COLUMNS, "--test_share", "0.001"), "no note falls to the test side, of 16 rows"),
+        (("--input", OWN, *COLUMNS, "--test_share", "0.001"), "no note falls to the test side, of 16 notes"),
         (("--input", OWN, "--note_column", "a", "--summary_column", "b"), "no column 'a'; found: ID, section_header"),
         (("--input", OWN, "--note_column", "ID", "--summary_column", "ID"), "none of 20 rows can be used: 20 summary"),
     ],
@@ -216,6 +216,27 @@ def test_what_cannot_work_is_said_and_nothing_written(words, said, tmp_path):
     with pytest.raises(UserError, match=said):
         run(tmp_path / "own", *words)
     assert not list(tmp_path.iterdir())
+
+
+def few_notes(path, count):
+    rows = [f'"{NOTE.format(30 + number)}",A man with a cough for days.' for number in range(count)]
+    path.write_text("\n".join(["note,summary", *rows, rows[0].replace("for days", "for three days")]))
+    return "--input", path, "--note_column", "note", "--summary_column", "summary"
+
+
+def test_too_few_notes_for_three_sides_are_counted(tmp_path):
+    with pytest.raises(UserError, match="need a note each, and there are 2 different ones; bring more notes"):
+        run(tmp_path / "own", *few_notes(tmp_path / "two.csv", 2))
+    with pytest.raises(UserError, match="there are 1 different ones; take a larger --max_records"):
+        run(tmp_path / "own", *few_notes(tmp_path / "three.csv", 3), "--max_records", "1")
+
+
+def test_where_a_side_stays_empty_the_seed_that_is_named_fills_it(tmp_path):
+    table = few_notes(tmp_path / "three.csv", 3)
+    with pytest.raises(UserError, match=r"no note falls to the \w+ side, of 3 notes") as refused:
+        run(tmp_path / "own", *table)
+    [seed] = re.findall(r"--seed (\d+)", str(refused.value))
+    assert all(written(run(tmp_path / "own", *table, "--seed", seed)).values())
 
 
 def test_the_printed_commands_and_all_steps_run_on_imported_notes(tmp_path, monkeypatch, capsys):

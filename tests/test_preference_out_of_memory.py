@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import errno
 from itertools import accumulate
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from torch.profiler import ProfilerActivity, profile
 
 import stage_b_dpo_training
@@ -32,6 +34,9 @@ ERRORS = {
     "cuBLAS": RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
     "a CPU": RuntimeError("[enforce fail at alloc_cpu.cpp:117] err == 0. DefaultCPUAllocator: can't allocate memory"),
     "Python": MemoryError(),
+    "Linux": OSError(errno.ENOMEM, "Cannot allocate memory"),
+    "safetensors on Windows": SafetensorError("I/O error: The paging file is too small (os error 1455)"),
+    "torch, of a file": RuntimeError("unable to mmap 538090408 bytes from file <x>: Cannot allocate memory (12)"),
 }
 
 
@@ -227,6 +232,7 @@ def test_what_did_not_fit_is_not_tried_again_at_that_length():
 @pytest.mark.parametrize("kind", ERRORS)
 def test_only_a_lack_of_memory_is_mended(kind):
     assert is_out_of_memory(ERRORS[kind])
+    assert not is_out_of_memory(OSError(errno.ENOENT, "No such file"))
     other = RuntimeError("mat1 and mat2 shapes cannot be multiplied")
     assert not is_out_of_memory(other)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -11,7 +12,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from tests.tiny import find
-from utils.cli import PROJECT_ROOT, UserError
+from utils.cli import PROJECT_ROOT, RunError, UserError
 from utils.models import (
     autocast_flags,
     choose_device,
@@ -130,6 +131,25 @@ def test_a_damaged_model_is_one_message(tiny_model, tmp_path):
     (cut / "model.safetensors").write_bytes(weights[: len(weights) // 2])
     with pytest.raises(UserError, match="cut cannot be loaded as a causal language model"):
         load_model(find(cut), torch.device("cpu"))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:117] err == 0. DefaultCPUAllocator: can't allocate memory"),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        MemoryError(),
+    ],
+    ids=["a card", "a CPU", "the system", "Python"],
+)
+def test_a_model_that_does_not_fit_is_not_called_damaged(error, tiny_model, monkeypatch):
+    def refuse(*args, **options):
+        raise error
+
+    monkeypatch.setattr("transformers.AutoModelForCausalLM.from_pretrained", refuse)
+    with pytest.raises(RunError, match=r"not enough memory to load .*; close what else uses it.*--load_in_4bit"):
+        load_model(find(tiny_model), torch.device("cpu"))
 
 
 def test_an_adapter_of_another_base_is_one_message(tiny_adapter, tmp_path):

@@ -64,12 +64,15 @@ class SlotLayer(CacheLayerMixin):
         return self.keys[: self.slots.used, :, filled], self.values[: self.slots.used, :, filled]
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        """How many tokens a query may look at, and the offset of the first."""
         return self.get_seq_length() + query_length, 0
 
     def get_seq_length(self) -> int:
+        """Tokens in the longest used slot."""
         return int(self.slots.lengths[: self.slots.used].max())
 
     def get_max_length(self) -> int:
+        """Tokens that a slot has room for."""
         return self.slots.capacity
 
 

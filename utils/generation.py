@@ -180,10 +180,11 @@ def _generator(
     from tqdm import tqdm
 
     from utils.decoding import reason_not_to_decode
-    from utils.out_of_memory import AtOnce
+    from utils.out_of_memory import AtOnce, memory_must_suffice
 
     at_once = AtOnce(batch_size, tqdm.write)
-    unsupported = reason_not_to_decode(model, prompts, settings.max_new_tokens)
+    with memory_must_suffice("to run two short texts"):
+        unsupported = reason_not_to_decode(model, prompts, settings.max_new_tokens)
     if unsupported is not None:
         tqdm.write(f"             padded batches, because {unsupported}")
     run = generate_in_slots if unsupported is None else generate_in_batches

@@ -39,11 +39,13 @@ class StopWhenSaved(TrainerCallback):
             os.write(STANDARD_ERROR, SAID.encode())
 
     def on_step_end(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
+        """Ask for a checkpoint once a signal came, unless one comes anyway."""
         saved_later = state.global_step >= state.max_steps or (self.after_evaluation and ends_epoch(state))
         if as_main_says(self.asked, args.device) and not saved_later:
             control.should_log = control.should_save = True
 
     def on_save(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
+        """Stop: all is on disk."""
         if as_main_says(self.asked, args.device):
             raise KeyboardInterrupt
 

@@ -190,15 +190,19 @@ def looks_back(config: PreTrainedConfig) -> int | None:
 
 @contextlib.contextmanager
 def loading(checkpoint: Checkpoint) -> Iterator[None]:
-    """Turn what the libraries raise for a damaged or foreign model into one message that names the model."""
+    """Turn what the libraries raise for a damaged or foreign model into one message that names the model.
+
+    A model that does not fit into memory is a RunError, any other a UserError.
+    """
     from safetensors import SafetensorError
-    from torch import OutOfMemoryError
 
     try:
         yield
-    except OutOfMemoryError:
-        raise
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+    except (OSError, ValueError, RuntimeError, MemoryError, SafetensorError) as error:
+        from utils.out_of_memory import is_out_of_memory, too_little_memory
+
+        if is_out_of_memory(error):
+            raise too_little_memory(f"to load {checkpoint.path}") from error
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UserError(
             f"{checkpoint.path} cannot be loaded as a causal language model: {reason}; "
@@ -229,11 +233,13 @@ def load_model(
     trainable: bool = False,
     dtype: torch.dtype | str | None = None,
 ) -> PreTrainedModel:
-    """Load a checkpoint onto ``device``: the full model, or a PeftModel of base and adapter. Raises UserError.
+    """Load a checkpoint onto ``device``: the full model, or a PeftModel of base and adapter.
 
-    ``trainable`` leaves the adapter's weights trainable (in fp32, whatever they were stored in). ``quantization``, of
-    the base, is ``4bit`` (NF4 with double quantization, Dettmers et al., arXiv 2305.14314) or ``8bit`` (LLM.int8(),
-    arXiv 2208.07339). ``dtype`` is :func:`choose_dtype`'s where it is not given; ``auto`` is that of the files.
+    Raises UserError where it is none, RunError where memory runs out. ``trainable`` leaves the adapter's weights
+    trainable (in fp32, whatever they were stored in). ``quantization``, of the base, is ``4bit`` (NF4 with double
+    quantization, Dettmers et al., arXiv 2305.14314) or ``8bit`` (LLM.int8(), arXiv 2208.07339). ``dtype`` is
+    :func:`choose_dtype`'s where it is not given; ``auto`` is that of the files.
+
     Weights are read from safetensors only, and a model's own code is never run.
     """
     from transformers import AutoModelForCausalLM
@@ -276,7 +282,8 @@ def load_to_generate(checkpoint: Checkpoint, device: torch.device, quantization:
 
     model: Any = load_model(checkpoint, device, quantization=quantization)
     mergeable = checkpoint.adapter is not None and quantization is None and model.dtype == torch.float32
-    return model.merge_and_unload() if mergeable else model
+    with loading(checkpoint):
+        return model.merge_and_unload() if mergeable else model
 
 
 def save_full_model(model: Any, folder: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import errno
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import torch
@@ -14,6 +16,10 @@ T = TypeVar("T")
 
 # What CUDA and cuBLAS say where it is not PyTorch's allocator that asks in vain; accelerate does not know these words.
 _OF_CUDA = ("CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+# What the system says where a file of weights cannot be mapped into memory: Linux and macOS, then Windows, whose paging
+# file is too small. safetensors hands it on as an error of its own, torch as a RuntimeError.
+_OF_SYSTEM = ("Cannot allocate memory", "os error 1455")
+_WINDOWS_PAGING_FILE = 1455
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -21,11 +27,32 @@ def is_out_of_memory(error: BaseException) -> bool:
 
     A CPU says it by a RuntimeError, and only where the system refuses memory; Linux rather stops the process.
     """
-    if isinstance(error, RuntimeError) and any(words in str(error) for words in _OF_CUDA):
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM or getattr(error, "winerror", None) == _WINDOWS_PAGING_FILE
+    if isinstance(error, Exception) and any(words in str(error) for words in (*_OF_CUDA, *_OF_SYSTEM)):
         return True
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
         isinstance(error, Exception) and should_reduce_batch_size(error)
     )
+
+
+def too_little_memory(task: str) -> RunError:
+    """The error that says so of a task, such as "to load model X", with what helps."""
+    return RunError(
+        f"not enough memory {task}; close what else uses it, take a smaller model or a larger machine, or, in steps 2 "
+        "and 3, quantize the weights with --load_in_4bit"
+    )
+
+
+@contextlib.contextmanager
+def memory_must_suffice(task: str) -> Iterator[None]:
+    """Turn what is raised where memory runs out into :func:`too_little_memory` of this task."""
+    try:
+        yield
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        raise too_little_memory(task) from error
 
 
 def half(count: int) -> int:

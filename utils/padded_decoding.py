@@ -22,6 +22,7 @@ class EndWhereNoNumbers(LogitsProcessor):
         self.lengths: dict[int, int] = {}
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+        """Force the end on the rows that are broken, and remember their lengths."""
         broken = ~scores.isfinite().all(dim=-1)
         for row in broken.nonzero()[:, 0].tolist():
             self.lengths.setdefault(row, input_ids.size(1))

@@ -99,15 +99,18 @@ class SaveByTheClock(TrainerCallback):
         self.each_epoch = each_epoch
 
     def on_step_end(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
+        """Ask for a checkpoint where the last one is old."""
         late = time.monotonic() - self.saved >= CHECKPOINT_MINUTES * 60
         late = control.should_log and as_main_says(late, args.device)  # a checkpoint is the work of all processes
         evaluates = self.each_epoch and ends_epoch(state)
         control.should_save = (control.should_save or late) and state.global_step < state.max_steps and not evaluates
 
     def on_epoch_end(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
+        """Ask for a checkpoint after the epoch's evaluation, where these are wanted."""
         control.should_save = self.each_epoch
 
     def on_save(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
+        """Set the clock back."""
         self.saved = time.monotonic()
 
 

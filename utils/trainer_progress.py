@@ -43,13 +43,16 @@ class ProgressLine(ProgressCallback):
         self.seconds: deque[float] = deque(maxlen=TIMED_STEPS)
 
     def on_step_begin(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
+        """Start the clock."""
         self.began = time.monotonic()
 
     def on_step_end(self, args: Any, state: TrainerState, control: Any, **options: Any) -> None:
+        """Move the bar and keep the step's seconds."""
         super().on_step_end(args, state, control, **options)
         self.seconds.append(time.monotonic() - self.began)
 
     def on_log(self, args: Any, state: TrainerState, control: Any, logs: Logs | None = None, **_: Any) -> None:
+        """Put the figures behind the bar; say it where one is no number."""
         if not state.is_world_process_zero or self.training_bar is None or not logs:
             return
         figures = {name: float(logs[key]) for key, name in SHOWN.items() if key in logs}
@@ -72,6 +75,7 @@ class MetricsJournal(TrainerCallback):
         self.path = path
 
     def on_train_begin(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
+        """Begin a new journal, or drop the steps that this run will do again."""
         if not state.is_world_process_zero:
             return
         if state.global_step == 0:
@@ -80,6 +84,7 @@ class MetricsJournal(TrainerCallback):
             write_jsonl(self.path, [entry for entry in read_journal(self.path) if entry["step"] <= state.global_step])
 
     def on_log(self, args: Any, state: TrainerState, control: Any, logs: Logs | None = None, **_: Any) -> None:
+        """Append the step's figures."""
         if state.is_world_process_zero and logs:
             with open_journal(self.path) as file:
                 append_journal(file, {"step": state.global_step, "epoch": state.epoch, **logs})

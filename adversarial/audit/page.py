@@ -59,6 +59,7 @@ def figures(report: Mapping[str, Any]) -> dict[str, Markup | None]:
 
 def _scores(histogram: Mapping[str, Sequence[float]]) -> Markup:
     def draw(figure: Figure) -> None:
+        """The two histograms, as steps over a light fill."""
         axes = figure.subplots()
         for side, colour in (("chosen", CHOSEN), ("rejected", REJECTED)):
             axes.stairs(histogram[side], histogram["edges"], color=colour, linewidth=2, label=side)
@@ -76,6 +77,7 @@ def _kinds(kinds: Mapping[str, Mapping[str, Any]], overall: float) -> Markup:
     limit = LIMITS["response_auc"].limit
 
     def draw(figure: Figure) -> None:
+        """A point with its interval for each kind, beside the bar."""
         axes = figure.subplots()
         names = [f"{name} ({one['pairs']:,})" for name, one in rows]
         axes.axvline(0.5, color=GRID)
@@ -98,6 +100,7 @@ def _kinds(kinds: Mapping[str, Mapping[str, Any]], overall: float) -> Markup:
 
 def _ratios(histogram: Mapping[str, int]) -> Markup:
     def draw(figure: Figure) -> None:
+        """A bar for each bin of the ratio."""
         axes = figure.subplots()
         width = RATIO_BINS[1] - RATIO_BINS[0]
         axes.axvspan(*RATIO, color=GOOD, alpha=0.1, linewidth=0)
@@ -113,6 +116,7 @@ def _ratios(histogram: Mapping[str, int]) -> Markup:
 
 def _words(histogram: Mapping[str, int]) -> Markup:
     def draw(figure: Figure) -> None:
+        """A bar for each number of words."""
         axes = figure.subplots()
         axes.bar([int(words) for words in histogram], list(histogram.values()), 0.85, color=REJECTED)
         axes.set_xlim(-0.7, MOST_WORDS + 0.7)
@@ -124,6 +128,7 @@ def _words(histogram: Mapping[str, int]) -> Markup:
 
 def _directions(directions: Sequence[Mapping[str, Any]]) -> Markup:
     def draw(figure: Figure) -> None:
+        """A point with its interval for each direction, over the part within the bar."""
         axes = figure.subplots()
         limit = LIMITS["directions"].limit
         axes.axvspan(1 - limit, limit, color=GOOD, alpha=0.1, linewidth=0)
@@ -147,6 +152,7 @@ def _types(types: Mapping[str, Mapping[str, int]]) -> Markup:
     severities = sorted({severity for counts in types.values() for severity in counts}, key=_severity_rank)
 
     def draw(figure: Figure) -> None:
+        """A stack of severities for each type."""
         axes = figure.subplots()
         names = list(types)[::-1]
         left = [0] * len(names)

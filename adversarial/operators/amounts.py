@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from adversarial.operators.donors import Donors, amount_key
 from adversarial.operators.edits import Edit, Proposal, proposal, replace_span, stable_choice
 from adversarial.operators.names import FAMILY, FROM_THE_NOTE, drugs
-from clinical.lexicon import Lab, load_lexicon
+from clinical.lexicon import Lab, labs_by_name
 from clinical.numbers import WORDS
 from clinical.reading.claims import DOSE, NUMBER, Claim, extract_claims
 from clinical.reading.routes import find_routes
@@ -49,6 +49,7 @@ def swap_amount(kind: str, operator: str) -> Callable[[str, str, random.Random, 
     """The operator that changes a number of this kind (dose, number, time, demographics) and leaves its unit."""
 
     def propose(note: str, summary: str, rng: random.Random, donors: Donors) -> Proposal | None:
+        """Another number in the place of one of this kind; see :class:`~adversarial.operators.table.Operator`."""
         claims = [c for c in extract_claims(summary) if c.type == kind and c.quantity and not c.quantity.implied]
         if not claims:
             return None
@@ -132,7 +133,7 @@ def _plausible(new: str, old: str, claim: Claim) -> bool:
 
 def find_lab(name: str) -> Lab | None:
     """The laboratory value or vital sign of this name, if the lexicon has it."""
-    return next((lab for lab in load_lexicon().labs if lab.name == name), None)
+    return labs_by_name().get(name)
 
 
 def possible_value(lab_name: str, new: str, old: str) -> bool:

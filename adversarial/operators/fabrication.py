@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 
 from adversarial.operators.clauses import clause_spans
 from adversarial.operators.donors import Donors, DonorSentence, sentence_kinds, sexes_of
@@ -41,22 +42,26 @@ def _exchange(
     for span, link in rng.sample(pieces, len(pieces)):
         kinds = sentence_kinds(claims, span)
         lent = donors.sentences(rng, (link, *kinds) if link else kinds) if kinds else ()
-        rest = extract_claims(summary[: span.start] + summary[span.end :])
-        elsewhere = {claim.concept for claim in rest if claim.concept}
         for _, donor in zip(range(_TRIES), lent, strict=False):
-            if donor.note != note and _suits(donor, span, summary, elsewhere):
+            if donor.note != note and _suits(donor, span, summary):
                 kind = next(iter(kinds)).partition(":")[0]
                 old = summary[span.start : span.end]
                 return proposal(operator, FAMILY, summary, [Edit(span.start, span.end, old, donor.text, kind)])
     return None
 
 
-def _suits(donor: DonorSentence, span: Span, summary: str, elsewhere: Collection[Concept]) -> bool:
+def _suits(donor: DonorSentence, span: Span, summary: str) -> bool:
     """Whether a piece is of like length, tells no other sex, and names nothing that the summary names elsewhere."""
     return (
         _LENGTH[0] <= len(donor.text) / (span.end - span.start) <= _LENGTH[1]
         and donor.text not in summary
         and donor.sexes <= sexes_of(summary)
         and sexes_fit(summary, sex_of(donor.text))
-        and not any(claim.concept in elsewhere for claim in extract_claims(donor.text))
+        and not any(claim.concept in _named_elsewhere(summary, span) for claim in extract_claims(donor.text))
     )
+
+
+@lru_cache(maxsize=64)  # the same piece is tried with several others
+def _named_elsewhere(summary: str, span: Span) -> frozenset[Concept]:
+    rest = extract_claims(summary[: span.start] + summary[span.end :])
+    return frozenset(claim.concept for claim in rest if claim.concept)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from functools import cache
+from functools import cache, lru_cache
 
 from adversarial.operators.donors import sexes_of
 from adversarial.operators.edits import Edit, replace_span
@@ -18,6 +18,7 @@ _ARTICLE_AHEAD = re.compile(
 _VERB_AFTER = re.compile(r"\s+(?:\w+ly\s+|also\s+|likewise\s+)?(?:was|were|is|are|has|have|persists?|remains?)\b")
 _VERB_BEFORE = re.compile(r"\b(?:there|there also) (?:was|were|is|are)\s+(?:also\s+)?(?:no\s+|an?\s+)?$", re.IGNORECASE)
 _TAIL = re.compile(r"\s+(?:of|in|on|with|to|from|after|at|for|due|by|without|over)\b.*", re.DOTALL)
+_NO_WORD = re.compile(r"[^a-z-]+")
 _SINGULAR_ENDINGS = ("ss", "us", "is", "ness", "xis", "diabetes", "ascites", "pus", "herpes", "rabies", "shingles")
 
 
@@ -57,9 +58,10 @@ def is_counted(name: str) -> bool:
     return head_of(name) in _countable()
 
 
+@lru_cache(maxsize=4096)  # names of the lexicon, and what other summaries lend, come up again and again
 def sex_of(name: str) -> str:
     """The sex that alone can have or need what is named: male, female, or empty."""
-    words = f" {re.sub(r'[^a-z-]+', ' ', name.lower())} "
+    words = f" {_NO_WORD.sub(' ', name.lower())} "
     return next((sex for word, sex in _sexed().items() if f" {word} " in words), "")
 
 

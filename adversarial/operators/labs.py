@@ -10,7 +10,7 @@ from adversarial.operators.donors import Donors
 from adversarial.operators.edits import Proposal, proposal, replace_span
 from adversarial.operators.grammar import is_plural
 from adversarial.operators.names import FAMILY, draw_concept, name_in_style
-from clinical.mentions import LAB, Concept, Mention, concepts, find_mentions, related
+from clinical.mentions import LAB, Concept, Mention, concepts_of, find_mentions, related
 from clinical.reading.claims import NUMBER, Claim, extract_claims
 
 
@@ -28,8 +28,8 @@ def swap_lab(note: str, summary: str, rng: random.Random, donors: Donors) -> Pro
     named = {mention.concept for mention in (*found, *find_mentions(note))}
     others = [
         concept
-        for concept in concepts()
-        if concept.kind == LAB and concept not in named and not related(concept, name.concept)
+        for concept in concepts_of(LAB)
+        if concept not in named and not related(concept, name.concept)
         and all(_could_give(concept, claim) for claim in claims)
     ]  # fmt: skip
     other = draw_concept(others, rng, donors)

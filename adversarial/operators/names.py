@@ -11,7 +11,7 @@ from adversarial.operators.donors import Donors
 from adversarial.operators.edits import Edit, Proposal, proposal, stable_choice
 from adversarial.operators.grammar import is_plural, replace_name, sex_of, sexes_fit
 from clinical.lexicon import Drug, load_lexicon
-from clinical.mentions import DRUG, SERVICE, Concept, concepts, find_mentions, siblings
+from clinical.mentions import DRUG, SERVICE, Concept, concepts, concepts_of, find_mentions, siblings
 from clinical.reading.assertion import NEGATED
 from clinical.reading.claims import CONDITION, DOSE, MEDICATION, PROCEDURE, Claim, extract_claims
 
@@ -41,6 +41,7 @@ def swap_name(kind: str, operator: str) -> Callable[[str, str, random.Random, Do
     """The operator that puts another medicine, condition or procedure (``kind``) in place of the one named."""
 
     def propose(note: str, summary: str, rng: random.Random, donors: Donors) -> Proposal | None:
+        """Another name wherever one of this kind stands; see :class:`~adversarial.operators.table.Operator`."""
         claims = [c for c in extract_claims(summary) if c.type == kind and c.concept and not is_bound(summary, c)]
         if not claims:
             return None
@@ -76,8 +77,8 @@ def swap_service(note: str, summary: str, rng: random.Random, donors: Donors) ->
     named = {m.concept.name for m in (*found, *find_mentions(note))}
     others = [
         name
-        for concept in concepts()
-        if concept.kind == SERVICE and concept.name not in named
+        for concept in concepts_of(SERVICE)
+        if concept.name not in named
         for name in concept.names
         if _manner(name) == _manner(mention.text) and is_plural(name) == is_plural(mention.text)
         and sexes_fit(summary, sex_of(name))
@@ -119,11 +120,10 @@ def _other_concept(note: str, summary: str, claim: Claim, rng: random.Random, do
         and (_opposite(c, claim) if claim.type == CONDITION else could_be_given(c.concept.name, dose))
     ]
     named = in_summary | {c.concept for c in in_note}
-    absent = [c for c in concepts() if c not in named]
-    outside = [c for c in absent if c in siblings(claim.concept) and could_be_given(c.name, dose)]
+    outside = [c for c in siblings(claim.concept) if c not in named and could_be_given(c.name, dose)]
     if not outside and claim.type == MEDICATION:  # no other of its class in this dose: one for the same condition
         alike = _alternatives(claim.concept.name)
-        outside = [c for c in absent if c.name in alike and could_be_given(c.name, dose)]
+        outside = [c for c in concepts() if c not in named and c.name in alike and could_be_given(c.name, dose)]
     first, second = (exchange, outside) if rng.random() < FROM_THE_NOTE else (outside, exchange)
     return draw_concept(_of_fitting_sex(first, summary) or _of_fitting_sex(second, summary), rng, donors)
 

@@ -47,6 +47,7 @@ _AND_NOT = re.compile(r",?\s*(?:but|and|although|though)\s+(?:no|not|without|den
 _LIST_LINK = re.compile(r"\s*(?:,|,?\s*\b(?:and|or|nor)\b|\s*/)\s*(?:an? |any |some )?", re.IGNORECASE)
 # A list that goes on in words the lexicon does not have: "fever, chills, or other concerns".
 _GOES_ON = re.compile(r"\s*(?:,(?!\s*(?:and|but|although|while|who|which)\b)|/|,?\s*or\b)", re.IGNORECASE)
+_ARTICLE = re.compile(r"\b(?:an?|any|some) $")
 _BEFORE = 40  # characters before a list in which its trigger is looked for: longer than any rule above
 
 
@@ -137,10 +138,10 @@ def _by_phrase(summary: str, span: Span, listed: Sequence[Claim], rng: random.Ra
         return None
     items = _joined(summary[first.start : last.end], reported=reported)
     lead = summary[span.start : first.start]
-    article = re.search(r"\b(?:an?|any|some) $", lead)
+    article = _ARTICLE.search(lead)
     head = lead[: article.start()] if article else lead
-    for tail, others in _phrases(TAILS, reported=reported):
-        found = re.compile(rf"\s+{tail}\b").match(summary, last.end)
+    for tail, others in _phrases(TAILS, r"\s+{}\b", reported=reported):
+        found = tail.match(summary, last.end)
         if found and not _NO_BEFORE.search(lead):
             new = f"{summary[first.start : last.end]} {rng.choice(others)}"
             return Edit(first.start, found.end(), summary[first.start : found.end()], new, NEGATION)
@@ -150,8 +151,8 @@ def _by_phrase(summary: str, span: Span, listed: Sequence[Claim], rng: random.Ra
         words = items if no else f"no {items}"
         words = words[:1].upper() + words[1:] if summary[start].isupper() else words
         return Edit(start, last.end, summary[start : last.end], words, NEGATION)
-    for phrase, others in _phrases(LEADS, reported=reported):
-        found = re.search(rf"\b{phrase} $", head, re.IGNORECASE)
+    for phrase, others in _phrases(LEADS, r"(?i:\b{} $)", reported=reported):
+        found = phrase.search(head)
         if found:
             new = _agreeing(rng.choice(others), plural=len(listed) > 1 or is_plural(last.text))
             new = new[:1].upper() + new[1:] if found[0][:1].isupper() else new
@@ -174,13 +175,16 @@ def _agreeing(phrase: str, *, plural: bool) -> str:
 
 
 @cache
-def _phrases(pairs: tuple[tuple[str, str], ...], *, reported: bool) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Each phrase of one kind with those of the other that may take its place; the longest first."""
+def _phrases(
+    pairs: tuple[tuple[str, str], ...], place: str, *, reported: bool
+) -> tuple[tuple[re.Pattern[str], tuple[str, ...]], ...]:
+    """The pattern of each phrase in its ``place``, with those that may stand there instead; the longest first."""
     found: dict[str, list[str]] = {}
     for denying, reporting in pairs:
         old, new = (reporting, denying) if reported else (denying, reporting)
         found.setdefault(old, []).append(new)
-    return tuple((old, tuple(found[old])) for old in sorted(found, key=lambda phrase: (-len(phrase), phrase)))
+    longest_first = sorted(found, key=lambda phrase: (-len(phrase), phrase))
+    return tuple((re.compile(place.format(old)), tuple(found[old])) for old in longest_first)
 
 
 def _joined(items: str, *, reported: bool) -> str:

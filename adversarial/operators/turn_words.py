@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,6 +33,8 @@ _DOSED = (
     r"when needed|(?:once |twice |three times )?daily|(?:once|twice|three times) a day|every (?:day|week|\d+ hours)|"
     r"at bedtime)\)?)*"
 )
+_PRONOUNS = {"{his}": ("his", "her"), "{he}": ("he", "she")}
+_WORD = re.compile(r"\w+")
 _COPULA = r"(?:(?:is|was|are|were|been|has|have|had|being)\s+)*"
 
 
@@ -40,9 +42,9 @@ _COPULA = r"(?:(?:is|was|are|were|been|has|have|had|being)\s+)*"
 class Row:
     """Wordings of several kinds for one place.
 
-    ``word`` finds them. ``between`` is what may stand between them and the name that they are about, ``ahead`` what
-    must stand right before them (and ``not_ahead`` must not), ``behind`` what must follow the wording, or the name
-    where the wording stands before it.
+    ``word`` finds them, where one of ``first_words`` is. ``between`` is what may stand between them and the name that
+    they are about, ``ahead`` what must stand right before them (and ``not_ahead`` must not), ``behind`` what must
+    follow the wording, or the name where the wording stands before it.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Row:
     place: str
     kinds: dict[str, tuple[str, ...]]
     kind_of: dict[str, str]
+    first_words: frozenset[str]
     word: re.Pattern[str]
     between: re.Pattern[str]
     ahead: re.Pattern[str]
@@ -90,7 +93,7 @@ def turnable_words(summary: str) -> Iterator[str]:
 
 
 def _matches(row: Row, summary: str) -> Iterator[re.Match[str]]:
-    matches = list(row.word.finditer(summary))
+    matches = [] if row.first_words.isdisjoint(_words(summary)) else list(row.word.finditer(summary))
     if not matches:
         return
     if row.anchor not in _NAMED:
@@ -111,6 +114,11 @@ def _matches(row: Row, summary: str) -> Iterator[re.Match[str]]:
         last = max(match.end(), mention.end)
         if row.between.fullmatch(summary, *gap) and _stands(row, summary, match, last):
             yield match
+
+
+@lru_cache(maxsize=16)  # every row asks for those of the same summary
+def _words(summary: str) -> frozenset[str]:
+    return frozenset(_WORD.findall(summary.lower()))
 
 
 def _beside(mentions: Sequence[Mention], match: re.Match[str], *, after: bool) -> Mention | None:
@@ -156,12 +164,19 @@ def _row(name: str, entry: dict[str, Any]) -> Row:
         entry["place"],
         kinds,
         kind_of,
+        frozenset(word for wording in kind_of for word in _first_words(wording)),
         re.compile(rf"(?<![\w-])(?:{_either(kind_of)})(?![\w-])", re.IGNORECASE),
         re.compile(entry.get("between", between), re.IGNORECASE),
         re.compile(rf"(?:{entry.get('ahead', '')})$", re.IGNORECASE),
         re.compile(entry.get("not_ahead", "(?!)"), re.IGNORECASE),
         re.compile(entry.get("behind", ""), re.IGNORECASE),
     )
+
+
+def _first_words(wording: str) -> list[str]:
+    """The words with which a wording may begin, cut as :func:`_words` cuts them."""
+    first = wording.lower().split()[0]
+    return [word for spelling in _PRONOUNS.get(first, (first,)) for word in _WORD.findall(spelling)[:1]]
 
 
 def _either(wordings: Iterable[str]) -> str:

@@ -35,6 +35,7 @@ def turn(operator: str) -> Callable[[str, str, random.Random, Donors], Proposal 
     family, kind = TURNS[operator]
 
     def propose(note: str, summary: str, rng: random.Random, donors: Donors) -> Proposal | None:
+        """One wording turned; see :class:`~adversarial.operators.table.Operator`."""
         pronouns = _pronouns(summary)
         found = [item for item in find_turnables(operator, summary) if _suits(item, pronouns)]
         if not found:

@@ -92,6 +92,7 @@ def _stop(sentence: Sentence, cue: Cue) -> int:
 
 
 def word_after(sentence: Sentence, cue: Cue) -> str:
+    """The word behind a cue, in small letters; empty at the end of the sentence."""
     return sentence.tokens[cue.end].low if cue.end < len(sentence.tokens) else ""
 
 

@@ -10,12 +10,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from clinical.sentences import Span
+from clinical.sentences import Span, small_letters
 
 AFFIRMED, NEGATED, CONSIDERED, UNCLEAR = "affirmed", "negated", "considered", "unclear"
 PATIENT, FAMILY = "patient", "family"
 
-_FLAGS = re.IGNORECASE
+# All but LISTED search small letters, so that the alternatives need not be tried in either case.
 # What is denied, ruled out or excluded by a passive stands before the word, not after it.
 _NO_PASSIVE = r"(?<!\bwas )(?<!\bwere )(?<!\bbeen )(?<!\bis )(?<!\bare )"
 _NEGATION = re.compile(
@@ -27,22 +27,19 @@ _NEGATION = re.compile(
     r"r/?o['’]?d|no evidence of|no signs? of|no history of|"
     r"(?:absence|(?<!now )free|lack) (?:of|from)|lack(?:s|ed|ing)|without|never|neither|nor|cannot|can't|"
     r"no(?![,.]|t\b| longer\b)|not|"
-    r"(?:do|does|did|is|was|are|were|has|have|had|wo|would|ca|could)n['’]t)\b)",
-    _FLAGS,
+    r"(?:do|does|did|is|was|are|were|has|have|had|wo|would|ca|could)n['’]t)\b)"
 )
 # These say that a thing is there: no relief, not improving, not only.
 _PSEUDO = re.compile(
     r"\s+(?:(?:significant|further|much|any|really|very|been|be|well|fully|completely|yet)\s+)*"
     r"(?:chang|improv|reliev|relief|resol|respond|response|help|worsen|increas|better|worse|controlled|"
-    r"only|sure|certain|necessarily|doubt|respon)",
-    _FLAGS,
+    r"only|sure|certain|necessarily|doubt|respon)"
 )
 _CONSIDERATION = re.compile(
     r"\b(?:if|rule out|r/o(?!['’]?d)|evaluat(?:e|ion) (?:for|of)|concern(?:ing|ed)? (?:for|about)|"
     r"suspicious for|suspicion of|suspected|suspect|possibl[ey]|probabl[ey]|likely|risk (?:of|for|factors for)|"
     r"to prevent|prevention of|screen(?:ing)? for|monitor for|watch for|return for|versus|vs|in case of|"
-    r"allerg(?:ic|y|ies) to|may|might|could|consider|no longer|now free of)\b",
-    _FLAGS,
+    r"allerg(?:ic|y|ies) to|may|might|could|consider|no longer|now free of)\b"
 )
 # Who or what comes next has a verb of its own; and a verb that says what was found, felt or done begins afresh.
 _END_OF_SCOPE = re.compile(
@@ -61,18 +58,16 @@ _END_OF_SCOPE = re.compile(
     r"describ(?:es|ed|ing)|experienc(?:es|ed|ing)|feels|felt|underwent|undergoes|undergoing|given|gives|gave|received|"
     r"receives|receiving|treated|show(?:s|ed|n|ing)|reveal(?:s|ed|ing)|demonstrat(?:es|ed|ing)|disclos(?:es|ed|ing)|"
     r"displays?|displayed|displaying|carries|carried|carrying|turn(?:s|ed) out|went|goes|going|found|finds|diagnosed|"
-    r"confirmed|established|identif(?:ies|ied|ying)|suggests|indicates|detected|due to|attributed to|secondary to)\b",
-    _FLAGS,
+    r"confirmed|established|identif(?:ies|ied|ying)|suggests|indicates|detected|due to|attributed to|secondary to)\b"
 )
 _DENIED_AFTER = re.compile(
     r"\s*(?:\(|:|-|–)?\s*(?:(?:is|are|was|were|has been|have been)\s+)?(?:also\s+)?"
     r"(?:considered,?\s+(?:and|but)\s+(?:was\s+)?)?"
     r"(?:negative|absent|denied|ruled out|r/?o['’]?d|excluded|lacking|"
     r"not (?:present|seen|noted|found|reported|identified|described|mentioned|observed|detected|evident|demonstrated|"
-    r"endorsed|confirmed|shown|(?:a )?part of|a (?:complaint|feature|problem|symptom))|none\b|no\b(?!\s+\w))",
-    _FLAGS,
+    r"endorsed|confirmed|shown|(?:a )?part of|a (?:complaint|feature|problem|symptom))|none\b|no\b(?!\s+\w))"
 )
-_SEVERAL = re.compile(r"\s*(?:\(|:|-|–)?\s*(?:are|were|have|both|all)\b|\s*:", _FLAGS)
+_SEVERAL = re.compile(r"\s*(?:\(|:|-|–)?\s*(?:are|were|have|both|all)\b|\s*:")
 _TENTATIVE_BEFORE = re.compile(
     r"(?:\b(?:suspect(?:s|ed|ing)?|suspicion (?:falls on|fell on|is of|of|for)|suspicious for|possibl[ey]|probabl[ey]|"
     r"concern(?:s|ing|ed)? (?:for|about|of|is|was)|c/f|likely|presum(?:ed|ptive|ably)|provisional|"
@@ -80,26 +75,22 @@ _TENTATIVE_BEFORE = re.compile(
     r"(?:thought|believed|felt) to|suggest(?:s|ed|ive|ing)|appears to|rule out|r/o(?!['’]?d)|question of|"
     r"cannot exclude)\b|\?)"
     r"\W*(?:(?:is|was|has|have|an?|the|of|to|be|having|acute|diagnosis|dx|flare(?:-up)?|exacerbation|"
-    r"attack|episode|\w+(?:ic|al|ous|ary))\b\W*){0,6}$",
-    _FLAGS,
+    r"attack|episode|\w+(?:ic|al|ous|ary))\b\W*){0,6}$"
 )
 _TENTATIVE_AFTER = re.compile(
     r"[\s,(]*(?:(?:flare(?:-up)?|exacerbation|attack|episode|relapse|crisis)\s+)?"
     r"(?:(?:is|was|were|are|has been|thought|considered|to be|most|but|as|the|leading)\s+)*"
     r"(?:likely|suspected|suspicion|possible|probable|presumed|provisional|working diagnosis|not (?:yet )?confirmed|"
-    r"unconfirmed)\b",
-    _FLAGS,
+    r"unconfirmed)\b"
 )
 _QUERY = re.compile(r"(?:^|[\s:(])\?\s*$")  # "A: ? Pneumonia", which ends no question
 _QUERY_LENGTH = 4
 _CONFIRMED_BEFORE = re.compile(
     r"\b(?:turn(?:s|ed|ing)? out to (?:have|be)|confirm(?:s|ed|ing)|establish(?:es|ed|ing)|prove[ns]?|definite(?:ly)?|"
-    r"final diagnosis(?: (?:is|was|of|being))?)\W*(?:(?:an?|the|of|acute|diagnosis)\b\W*){0,4}$",
-    _FLAGS,
+    r"final diagnosis(?: (?:is|was|of|being))?)\W*(?:(?:an?|the|of|acute|diagnosis)\b\W*){0,4}$"
 )
 _CONFIRMED_AFTER = re.compile(
-    r"[\s,(]*(?:(?:is|was|were|are|has been|being|now|as)\s+)*(?:confirmed|established|proven|the final diagnosis)\b",
-    _FLAGS,
+    r"[\s,(]*(?:(?:is|was|were|are|has been|being|now|as)\s+)*(?:confirmed|established|proven|the final diagnosis)\b"
 )
 _NEAR = 80  # characters in which such words may stand before a name
 # In "fever and cough were denied" the end of the sentence denies both.
@@ -107,17 +98,14 @@ LISTED = re.compile(r"\s*(?:,|,?\s*(?:\b(?:and|or|nor)\b|&))\s*(?:an?\s+|any\s+|
 _RELATIVE = re.compile(
     r"\b(?:family history|(?:mother|father|mom|dad|parents?|brother|sister|sibling|sons?|daughters?|aunt|uncle|cousin|"
     r"grand(?:mother|father|parents?)|relatives?|wife|husband|spouse)s?\b"
-    r"(?!['’]?s?\s+(?:reports?|states?|says|said|notes|noted|brought|denies|denied|is concerned)))",
-    _FLAGS,
+    r"(?!['’]?s?\s+(?:reports?|states?|says|said|notes|noted|brought|denies|denied|is concerned)))"
 )
 _SPEAKER = re.compile(r"^\s*[A-Z][\w ]{0,20}:\s*")
 _FILLER = r"(?:(?:um+|uh+|well|oh|ah|hmm|actually|and|so|honestly|okay)[,. ]+)*"
 _NO = re.compile(
-    _FILLER + r"(?:no|nope|nah|none|never|negative|neither|nothing|not|i (?:don|haven|didn|wasn|am not)\S*)\b", _FLAGS
+    _FILLER + r"(?:no|nope|nah|none|never|negative|neither|nothing|not|i (?:don|haven|didn|wasn|am not)\S*)\b"
 )
-_YES = re.compile(
-    _FILLER + r"(?:yes|yeah|yep|yup|sure|correct|right|i do|i have|i did|absolutely|definitely)\b", _FLAGS
-)
+_YES = re.compile(_FILLER + r"(?:yes|yeah|yep|yup|sure|correct|right|i do|i have|i did|absolutely|definitely)\b")
 _ADJACENT_WORDS = 4  # "did not undergo a colonoscopy": how far a negation reaches a procedure or a medicine
 
 
@@ -137,13 +125,14 @@ class SentenceAssertions:
 
         ``named`` is what the sentence names: "no change in vision" denies that name and is no "no change".
         """
+        self._answer = small_letters(_SPEAKER.sub("", answer.strip()))
+        text = small_letters(text)
         self._text, self._span = text, span
         self._negations = [
             scope for scope in _scopes(text, span, _NEGATION) if not _is_pseudo(text, scope, span, named)
         ]
         self._considered = _scopes(text, span, _CONSIDERATION)
         self._is_question = text[span.start : span.end].rstrip("\"')]").endswith("?")
-        self._answer = _SPEAKER.sub("", answer.strip())
         self.about_family = bool(_RELATIVE.search(text, span.start, span.end))
 
     def polarity(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 
 from clinical.lexicon import load_lexicon
-from clinical.mentions import CONDITION, DRUG, FINDING, IMAGING_FINDING, Concept, Mention, concepts, find_mentions
+from clinical.mentions import CONDITION, DRUG, FINDING, IMAGING_FINDING, Concept, Mention, concepts_of, find_mentions
 from clinical.reading.assertion import LISTED
 from clinical.reading.changes import CHANGE_WORDS
 from clinical.rewording import akin
@@ -86,10 +86,13 @@ def find_links(text: str) -> tuple[Link, ...]:
 @cache
 def is_usual(drug: Concept, problem: Concept) -> bool:
     """Whether the lexicon says that a medicine treats a condition, a wider or a narrower one."""
+    return any(akin(condition, problem) for condition in _treated_by(drug))
+
+
+@cache
+def _treated_by(drug: Concept) -> tuple[Concept, ...]:
     entry = next((d for d in load_lexicon().drugs if d.name == drug.name), None)
-    return entry is not None and any(
-        concept.kind == CONDITION and concept.name in entry.treats and akin(concept, problem) for concept in concepts()
-    )
+    return tuple(c for c in concepts_of(CONDITION) if entry and c.name in entry.treats)
 
 
 def _links_to(text: str, span: Span, inside: list[Mention], index: int) -> list[Link]:

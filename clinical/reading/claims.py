@@ -11,7 +11,7 @@ from clinical import mentions as lexicon
 from clinical.mentions import Concept, Mention, find_mentions
 from clinical.numbers import Frequency, Quantity, find_frequencies, find_quantities
 from clinical.reading.assertion import AFFIRMED, FAMILY, LISTED, NEGATED, PATIENT, SentenceAssertions
-from clinical.sentences import Span, sentence_spans, separable_parts, word_key
+from clinical.sentences import Span, sentence_spans, separable_parts, small_letters, word_key
 
 # The kinds of claims. A symptom or sign counts as a condition, as in the published error taxonomies.
 MEDICATION, CONDITION, PROCEDURE = "medication", "condition", "procedure"
@@ -48,8 +48,8 @@ _SIDED_KINDS = (lexicon.CONDITION, lexicon.FINDING, lexicon.IMAGING_FINDING)
 _PART_REACH = 4  # words after a side in which the part of the body must come: "left upper outer breast"
 _BIND_REACH = 40  # characters between a name and its value: "creatinine rose from 1.2 to 2.1"
 TITLE = "title"  # what a person is called: tells a sex in a note, but may be another person's in a summary
-_SEXES = re.compile(
-    r"\b(?:(male|man|gentleman|boy)|(female|woman|lady|girl)|(mr|mister|sir)|(mrs|ms|miss|ma'am))\b", re.IGNORECASE
+_SEXES = re.compile(  # of a text in small letters
+    r"\b(?:(male|man|gentleman|boy)|(female|woman|lady|girl)|(mr|mister|sir)|(mrs|ms|miss|ma'am))\b"
 )
 # 47F, 60 y/o M; two digits with a 9 in front may be a temperature.
 _AGE_AND_SEX = re.compile(r"[MF]\b(?:(?<=\b[1-8]\d[MF])|(?<=yo [MF])|(?<=y/o [MF]))")
@@ -119,12 +119,12 @@ def extract_claims(text: str) -> tuple[Claim, ...]:
         Claim(
             match.start(),
             match.end(),
-            match[0],
+            text[match.start() : match.end()],
             DEMOGRAPHICS,
             value="male" if match[1] or match[3] else "female",
             about="" if match[1] or match[2] else TITLE,
         )
-        for match in _SEXES.finditer(text)
+        for match in _SEXES.finditer(small_letters(text))
     ]
     claims += [
         Claim(match.start(), match.end(), match[0], DEMOGRAPHICS, value="male" if match[0] == "M" else "female")
@@ -137,7 +137,8 @@ def extract_claims(text: str) -> tuple[Claim, ...]:
         amounts = [q for q in quantities if span.start <= q.start < span.end]
         taken = [*((m.start, m.end) for m in inside), *((f.start, f.end) for f in often)]
         named = [Span(m.start, m.end) for m in inside]
-        claims += _mention_claims(text, inside, SentenceAssertions(text, span, _answer(text, spans, index), named))
+        if any(m.concept.kind in _TYPE_OF_KIND for m in inside):
+            claims += _mention_claims(text, inside, SentenceAssertions(text, span, _answer(text, spans, index), named))
         claims += [_frequency_claim(text, frequency, inside) for frequency in often]
         claims += [
             _amount_claim(text, amount, inside)

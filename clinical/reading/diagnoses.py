@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from clinical.mentions import CONDITION
 from clinical.reading.assertion import AFFIRMED, PATIENT
@@ -53,14 +54,13 @@ def exchanged_diagnoses(note: str, summary: str) -> Iterator[tuple[Claim, Span]]
     Each with where the note names it. Only where the note has another diagnosis (or another known condition) and
     never names this one in the other role; whatever is unclear counts for the summary.
     """
-    held = _conditions(note)
+    held = _held(note)
     for claim in _conditions(summary):
-        own = [other for other in held if other.concept and claim.concept and _same(other, claim)]
-        others = [other for other in held if other not in own]
+        own = [other for other in held if _same(other, claim)]
         if not own:
             continue
-        roles = [_roles(note, other) for other in own]
-        elsewhere = [_roles(note, other) for other in others]
+        roles = [held[other] for other in own]
+        elsewhere = [held[other] for other in held if other not in own]
         if _is_now(summary, claim):
             exchanged = all(known and not now for now, known in roles) and any(now for now, _ in elsewhere)
         elif _KNOWN_BEFORE.search(summary[max(0, claim.start - _REACH) : claim.start]):
@@ -69,6 +69,12 @@ def exchanged_diagnoses(note: str, summary: str) -> Iterator[tuple[Claim, Span]]
             exchanged = False
         if exchanged:
             yield claim, Span(own[0].start, own[0].end)
+
+
+@lru_cache(maxsize=64)  # a note is compared with several summaries, part by part
+def _held(note: str) -> dict[Claim, tuple[bool, bool]]:
+    """The conditions of a note with their :func:`_roles`."""
+    return {claim: _roles(note, claim) for claim in _conditions(note)}
 
 
 def _conditions(text: str) -> list[Claim]:

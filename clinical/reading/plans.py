@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from clinical.mentions import PROCEDURE, find_mentions
-from clinical.sentences import sentence_spans
+from clinical.sentences import sentence_spans, small_letters
 
 ADMITTED, INTENSIVE, OBSERVED = "admitted", "intensive", "observed"
 HOME, REHABILITATION = "home", "rehabilitation"
@@ -21,13 +21,13 @@ AGREES = {
 }
 DONE, PLANNED = "done", "planned"
 
-_ICU = r"(?:the )?(?:ICU|intensive care(?: unit)?|critical care)"
+_ICU = r"(?:the )?(?:icu|intensive care(?: unit)?|critical care)"
 _REHAB = r"(?:an? )?(?:inpatient )?rehab(?:ilitation)?\b"
 _OUT = r"(?:discharged?|d/?c(?:['’]?d)?|sent|released|allowed|transfer(?:red)?)"
 _TO_HOME = rf"{_OUT}(?: (?:was|is|to|back|her|his|their))* home"
 _WORDS = {
     INTENSIVE: rf"(?:admi(?:t|ts|tted|ssion)|goes|went|taken|transferred)(?: to)? {_ICU}|"
-    rf"(?:ICU|intensive care) admission|(?:dispo|disposition): (?:admit(?:ted)? )?(?:to )?{_ICU}",
+    rf"(?:icu|intensive care) admission|(?:dispo|disposition): (?:admit(?:ted)? )?(?:to )?{_ICU}",
     REHABILITATION: rf"{_OUT}(?: (?:was|is|on|to|discharge))* {_REHAB}|(?:goes|went)(?: on)? to {_REHAB}|"
     rf"(?:dispo|disposition): (?:to )?{_REHAB}|disposition (?:is|was) to {_REHAB}",
     HOME: rf"{_TO_HOME}|(?:go(?:es|ing)?|went|returns|returned|left for) home|now (?:back )?home|"
@@ -42,8 +42,8 @@ _WORDS = {
     r"(?:hospital |inpatient )?admission (?:is |was )?(?:arranged|decided on|(?:as )?the disposition)|"
     r"(?:now an|as an) inpatient|goes to the hospital ward",
 }
-_PLACE = re.compile(
-    rf"(?<![\w-])(?:{'|'.join(f'(?P<{kind}>{words})' for kind, words in _WORDS.items())})", re.IGNORECASE
+_PLACE = re.compile(  # of a text in small letters
+    rf"(?<![\w-])(?:{'|'.join(f'(?P<{kind}>{words})' for kind, words in _WORDS.items())})"
 )
 # What may tell of the place in words that are not read; at home one also has medicines, and what one took before.
 _MAY_TELL_PLACE = re.compile(
@@ -103,7 +103,7 @@ class Stage:
 def find_places(text: str) -> tuple[Place, ...]:
     """All places to which the patient goes at the end of this visit or stay."""
     places = []
-    for match in _PLACE.finditer(text):
+    for match in _PLACE.finditer(small_letters(text)):
         if not _NOT_NOW.search(text[max(0, match.start() - 40) : match.start()]):
             kind = next(kind for kind in _WORDS if match[kind])
             places.append(Place(match.start(), match.end(), kind))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from functools import cached_property, lru_cache
 
@@ -46,8 +46,9 @@ class Note:
     def names_in_short(self, concept: Concept) -> bool:
         """Whether a word of the note begins like a word of a service's names: endo, psychiatric."""
         keys = words_of_service(concept)
-        words = {word for _, held in self.sentences for word in held}
-        return any(word == key or begins_alike(word, key) or begins_alike(key, word) for key in keys for word in words)
+        return any(
+            word == key or begins_alike(word, key) or begins_alike(key, word) for key in keys for _, word in self.words
+        )
 
     @cached_property
     def quantities(self) -> list[Quantity]:
@@ -60,22 +61,31 @@ class Note:
         return find_changes(self.text)
 
     @cached_property
+    def words(self) -> list[tuple[int, str]]:
+        """Where each word begins, with the word as it is compared."""
+        return [(start, word_key(self.text[start:end])) for start, end in word_spans(self.text)]
+
+    @cached_property
     def loose_words(self) -> frozenset[str]:
         """The words that belong to no name of the lexicon, as they are compared."""
         named = [(claim.start, claim.end) for claim in self.claims if claim.concept]
         ends = [0, *(end for _, end in named)]  # names are in order and do not overlap
         starts = [start for start, _ in named]
-        outside = [w for w in word_spans(self.text) if w.start >= ends[bisect_right(starts, w.start)]]
-        return frozenset(word_key(self.text[w.start : w.end]) for w in outside)
+        return frozenset(word for start, word in self.words if start >= ends[bisect_right(starts, start)])
 
     @cached_property
     def sentences(self) -> list[tuple[Span, frozenset[str]]]:
         """Each sentence with its words as they are compared."""
         found = []
-        for span in sentence_spans(self.text):
-            sentence = self.text[span.start : span.end]
-            found.append((span, frozenset(word_key(sentence[w.start : w.end]) for w in word_spans(sentence))))
+        for span in sentence_spans(self.text):  # no word goes on from one to the next: white space parts them
+            first, last = (bisect_left(self.words, (place,)) for place in span)
+            found.append((span, frozenset(word for _, word in self.words[first:last])))
         return found
+
+    @cached_property
+    def spellings(self) -> frozenset[str]:
+        """The words with an i for each y: dizzy, dizziness."""
+        return frozenset(word.replace("y", "i") for _, word in self.words)
 
     @cached_property
     def stems(self) -> list[tuple[Span, frozenset[str]]]:
@@ -103,7 +113,7 @@ class Note:
         """Whether a word begins like one of the concept's one-word names: nauseous, coughing, dizzy."""
         stems = [keys[0][: max(4, len(keys[0]) - 4)] for keys in map(keys_of, concept.names) if len(keys) == 1]
         long = tuple(stem.replace("y", "i") for stem in stems if len(stem) >= 4)
-        return any(word.replace("y", "i").startswith(long) for _, held in self.sentences for word in held)
+        return any(word.startswith(long) for word in self.spellings)
 
     def nearest_sentence(self, words: frozenset[str]) -> Span | None:
         """The sentence that shares most words; None if none shares any."""

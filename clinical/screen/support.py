@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from clinical.mentions import CONDITION, keys_of
 from clinical.numbers import Quantity, same_amount
 from clinical.reading.assertion import AFFIRMED, CONSIDERED, NEGATED, UNCLEAR
@@ -74,34 +76,50 @@ def has_unsupported(note: str, summary: str) -> bool:
 
 def _is_flagged(part: str, known: Readings) -> bool:
     if part not in known.flagged:
-        verdicts = (_verdict(claim, known, part) for claim in extract_claims(part))
-        known.flagged[part] = any(verdict.verdict in FLAGGED for verdict in verdicts) or any(
-            True for judge in WITHIN_PARTS for _ in judge(known, part)
-        )
+        known.flagged[part] = any(
+            _weigh_readings(claim, known, part).verdict in FLAGGED for claim in extract_claims(part)
+        ) or any(True for judge in WITHIN_PARTS for _ in judge(known, part))
     return known.flagged[part]
 
 
 def _verdict(claim: Claim, note: Readings, summary: str) -> ScreenedClaim:
-    """By the note with its shorthand written out; a claim that this does not support may still stand there as it is."""
-    kind, verdict, found = _judge(claim, note.full)
-    outdated = outdated_value(claim, summary, note.full.text) if verdict == SUPPORTED else None
-    shifted = _shifted(claim, summary, note) if verdict not in FLAGGED else None
-    if outdated:
-        kind, verdict, found = claim.type, CONTRADICTED, outdated
-    elif shifted:
-        kind, verdict, found = CERTAINTY, CONTRADICTED, shifted
-    evidence = note.written.origin(found.start, found.end) if found else None
-    if verdict in FLAGGED and note.full is not note.plain:
-        plain_kind, plain_verdict, plain_found = _judge(claim, note.plain)
-        if plain_verdict == SUPPORTED and not (outdated or shifted):
-            kind, verdict = plain_kind, plain_verdict
-            evidence = Span(plain_found.start, plain_found.end) if plain_found else None
-    if evidence is None and verdict in FLAGGED:
+    """What is said of a claim, with what is nearest to it in the note."""
+    kind, verdict, found, reading = _weigh_readings(claim, note, summary)
+    evidence = None
+    if found:
+        in_full = reading is note.full
+        evidence = note.written.origin(found.start, found.end) if in_full else Span(found.start, found.end)
+    elif verdict in FLAGGED:
         around = summary[max(0, claim.start - 80) : claim.end + 80]
         words = frozenset(word_key(around[w.start : w.end]) for w in word_spans(around))
         evidence = note.plain.nearest_sentence(words)
     start = told_from(summary, claim, note.full) if verdict in FLAGGED and claim.quantity else claim.start
     return ScreenedClaim(start, claim.end, summary[start : claim.end], kind, verdict, evidence)
+
+
+class _Weighed(NamedTuple):
+    """The type and the verdict of a claim, what they rest on, and the reading of the note in which that stands."""
+
+    kind: str
+    verdict: str
+    found: Claim | Span | None
+    reading: Note
+
+
+def _weigh_readings(claim: Claim, note: Readings, summary: str) -> _Weighed:
+    """By the note with its shorthand written out; a claim that this does not support may still stand there as it is."""
+    kind, verdict, found = _judge(claim, note.full)
+    outdated = outdated_value(claim, summary, note.full.text) if verdict == SUPPORTED else None
+    shifted = _shifted(claim, summary, note) if verdict not in FLAGGED else None
+    if outdated:
+        return _Weighed(claim.type, CONTRADICTED, outdated, note.full)
+    if shifted:
+        return _Weighed(CERTAINTY, CONTRADICTED, shifted, note.full)
+    if verdict in FLAGGED and note.full is not note.plain:
+        plain = _judge(claim, note.plain)
+        if plain[1] == SUPPORTED:
+            return _Weighed(*plain, note.plain)
+    return _Weighed(kind, verdict, found, note.full)
 
 
 def _shifted(claim: Claim, summary: str, note: Readings) -> Claim | None:
@@ -143,10 +161,11 @@ def _judge_mention(claim: Claim, note: Note) -> Judgement:
             return claim.type, UNKNOWN, kin  # a narrower or wider name; or "no fever" where fever is never mentioned
         return claim.type, UNSUPPORTED, None
     agreeing = next((other for other in same if other.polarity == claim.polarity), None)
-    tentative = [other for other in same if other.tentative or other.polarity == CONSIDERED]
-    stated = [other for other in same if other not in tentative and not is_reason(note.text, other)]
-    if claim.confirmed and claim.polarity == AFFIRMED and tentative and not stated:
-        return CERTAINTY, CONTRADICTED, tentative[0]  # the note only suspects what is said to be confirmed
+    if claim.confirmed and claim.polarity == AFFIRMED:
+        tentative = [other for other in same if other.tentative or other.polarity == CONSIDERED]
+        stated = [other for other in same if other not in tentative and not is_reason(note.text, other)]
+        if tentative and not stated:
+            return CERTAINTY, CONTRADICTED, tentative[0]  # the note only suspects what is said to be confirmed
     if agreeing:
         return claim.type, SUPPORTED, agreeing
     if claim.polarity == CONSIDERED or any(other.polarity == UNCLEAR for other in same):

@@ -18,6 +18,7 @@ ABSENCE_NUMBERS = (0, 0, 1)
 
 
 def complaint_of(choose: Chooser, story: Story, side: str | None) -> Complaint:
+    """What the patient comes with, for how long and how it goes."""
     entry = choose.one(story["complaints"])
     unit, low, high = story["duration"]
     duration = None if choose.chance(NO_DURATION_SHARE) else Time(choose.rng.randint(low, high), unit)
@@ -45,6 +46,7 @@ def symptoms_of(choose: Chooser, story: Story, complaint: str, denies: bool) -> 
 def signs_of(
     choose: Chooser, story: Story, side: str | None, present: Sequence[str], denied: Sequence[str]
 ) -> tuple[list[Located], list[str]]:
+    """What the examination finds, and what it does not find; neither contradicts what the patient tells."""
     found: list[Located] = []
     for entry in choose.some(story["signs"], len(story["signs"])):
         there = [*present, *(sign.finding for sign in found)]

@@ -14,6 +14,7 @@ from utils.records import MIN_SUMMARY_WORDS, sample_by_note
 
 SIDES = ("train", "validation", "test")
 CONTRADICTORY = "same note and summary with both labels"
+_SEARCHED = 500_000  # hashes
 
 
 class Fate(NamedTuple):
@@ -33,10 +34,14 @@ class Shares:
 
 @dataclass
 class Survey:
-    """The fates of all rows, in their order, and what was counted on the way; labels in small letters."""
+    """The fates of all rows, in their order, and what was counted on the way; labels in small letters.
+
+    ``notes`` are those (their :func:`key_of`) of the rows that can be used, by the places of these.
+    """
 
     fates: list[Fate] = field(default_factory=list)
     labels: Counter[str] = field(default_factory=Counter)
+    notes: dict[int, str] = field(default_factory=dict)
 
     @property
     def reasons(self) -> Counter[str]:
@@ -65,7 +70,7 @@ def survey(
     neither can be trusted. ``max_records`` draws from what is left, note by note.
     """
     found = Survey()
-    notes: dict[int, str] = {}  # of the rows that are kept
+    notes = found.notes
     first: dict[tuple[str, str], tuple[int, str]] = {}  # the first row of each note and summary, with its label
     for index, row in enumerate(rows):
         label = row.label.lower()
@@ -85,11 +90,22 @@ def survey(
                 notes.pop(earlier, None)
                 found.fates[earlier] = Fate(reason=reason)
         found.fates.append(Fate(reason=reason))
-    kept = list(notes)
-    for place in sample_by_note(list(notes.values()), max_records, seed):
-        index = kept[place]
-        found.fates[index] = Fate(side=side_of(notes[index], shares, seed))
+    for index, side in sides_of(notes, shares, max_records, seed).items():
+        found.fates[index] = Fate(side=side)
     return found
+
+
+def sides_of(notes: Mapping[int, str], shares: Shares, max_records: int | None, seed: int) -> dict[int, str]:
+    """The sides of the rows that ``max_records`` draws from ``notes``, by their places there."""
+    places = list(notes)
+    drawn = [places[index] for index in sample_by_note(list(notes.values()), max_records, seed)]
+    return {place: side_of(notes[place], shares, seed) for place in drawn}
+
+
+def seed_for_all_sides(notes: Mapping[int, str], shares: Shares, max_records: int | None) -> int | None:
+    """The first seed with which each side gets a note; None where a second or two of search find none."""
+    seeds = range(_SEARCHED // len(notes))
+    return next((s for s in seeds if {*sides_of(notes, shares, max_records, s).values()} == set(SIDES)), None)
 
 
 def reason_to_set_aside(row: SourceRow, labelled: bool, left_out: Collection[str]) -> str | None:

@@ -29,6 +29,8 @@ class MicroBatches:
     def __call__(
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor, labels: torch.Tensor, **options: Any
     ) -> Any:
+        """The model's outputs for all pairs, from as many runs as it takes."""
+
         def run(input_ids: torch.Tensor, attention_mask: torch.Tensor, labels: torch.Tensor) -> Any:
             return self.model(input_ids=input_ids, attention_mask=attention_mask, labels=labels, **options)
 

@@ -52,6 +52,7 @@ class SharedOut:
     def __call__(
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor, labels: torch.Tensor, **options: Any
     ) -> Any:
+        """Run this process's pairs, gather what the others computed of theirs."""
         own = self._share(attention_mask)
         width = int(own.sum(dim=1).max())
         outputs = self.model(

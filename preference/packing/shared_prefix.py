@@ -149,6 +149,7 @@ class SharedPrefixModel:
     def __call__(
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor, labels: torch.Tensor, **options: Any
     ) -> Any:
+        """Pack the rows, run the model once, take its outputs apart again."""
         packed = pack(input_ids, attention_mask, labels, by_note(input_ids, labels))
         outputs = self.model(
             input_ids=packed.input_ids,
