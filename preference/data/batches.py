@@ -11,10 +11,11 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from preference.data.pairs import PairIds, packed_length, pair_ids, pair_key
-from utils.resumable_training import LengthGroupedOrder
 
 if TYPE_CHECKING:
     from datasets import Dataset
+
+    from utils.resumable_training import LengthGroupedOrder
 
 # Pairs of one note that stay side by side. Step 1 makes about three of a note; with many in one row, attention among
 # them would cost more than running the note again.
@@ -65,6 +66,8 @@ def by_length(pairs: Sequence[PairIds]) -> list[int]:
 
 def training_order(pairs: Dataset, batch_size: int, seed: int) -> LengthGroupedOrder:
     """The order in which training takes its pairs: notes of similar length together, else at random."""
+    from utils.resumable_training import LengthGroupedOrder  # takes seconds to import
+
     notes = notes_of(pair_ids(pairs))
     return LengthGroupedOrder([note.tokens for note in notes], batch_size, seed, [note.pairs for note in notes])
 
