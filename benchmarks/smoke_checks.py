@@ -179,12 +179,19 @@ def short_of_memory(trainer: PairsTrainer, step: Callable[[], Step]) -> tuple[St
 
 
 def refused_memory(trainer: PairsTrainer, step: Callable[[], Step]) -> tuple[Step, Attempts]:
-    """The step, and again where the model says what a card says as long as more than half of the batch comes in."""
-    whole = step()
+    """The step, and again where the model says what a card says as long as the whole batch comes in."""
+    came_in: list[int] = []  # tokens
+
+    def note(module: Any, args: Any, inputs: Mapping[str, torch.Tensor]) -> None:
+        came_in.append(inputs["input_ids"].numel())
 
     def refuse(module: Any, args: Any, inputs: Mapping[str, torch.Tensor]) -> None:
-        if len(inputs["input_ids"]) > BATCH // 2:
+        if inputs["input_ids"].numel() >= came_in[0]:
             raise torch.OutOfMemoryError("CUDA out of memory. Said by gpu_smoke.py.")
+
+    hook = trainer.model.register_forward_pre_hook(note, with_kwargs=True)
+    whole = step()
+    hook.remove()
 
     def when_refused() -> Attempts:
         hook = trainer.model.register_forward_pre_hook(refuse, with_kwargs=True)
