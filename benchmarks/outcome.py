@@ -110,6 +110,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "split": args.split,
         "notes": args.notes,
         "train_pairs": pairs,
+        "beta": args.beta,
         "unusual": unusual(args, parser),
         "steps": [{"name": s.name, "command": s.command, "seconds": seconds[s.name]} for s in steps],
         **measure(results_of(steps), SEED),

@@ -228,7 +228,7 @@ def renew_readme(path: Path, record: Record | None) -> None:
 
 LOG_COLUMNS = (
     *("run", "date", "notes", "settings beside the defaults", "pairs (own)", "Stage A", "control", "Stage B"),
-    *("fixed, broken; p", "coverage", "ROUGE-L", "length", "minutes"),
+    *("fixed, broken; p", "coverage", "ROUGE-L", "length", "chosen; margin", "minutes"),
 )
 
 
@@ -252,9 +252,20 @@ def log_row(record: Record) -> str:
         points(change["oracle"]["changes"]["coverage"]),
         points(change["changes"]["rouge_l"]),
         ratio(change["says_as_much"]["median_length_ratio"]["ratio"]),
+        _in_nats(record),
         f"{sum(step['seconds'] for step in record['steps']) / 60:.0f}",
     )
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _in_nats(record: Record) -> str:
+    """How far Stage B's last round has moved the validation pairs: their chosen summaries, and chosen against rejected.
+
+    Changes of log-probability against the round's reference: TRL's rewards without beta, so that runs with different
+    betas compare.
+    """
+    last = [found for step, found in record["trained"].items() if step.startswith("stage_b")][-1]
+    return "; ".join(f"{last[name] / record['beta']:+.1f}" for name in ("val_chosen_reward", "val_margin"))
 
 
 def add_to_log(path: Path, record: Record) -> None:
