@@ -23,7 +23,7 @@ _MAY_TELL = re.compile(
 _SORT = r"(?:known|documented|recorded|reported|stated|listed|other|any|history of|(?P<drug>drug|medication|med))"
 _NONE = re.compile(
     rf"\b(?:no|den(?:ies|ied|ying)|without|not have(?: any)?|nor) (?:{_SORT} ){{0,3}}"
-    r"allerg(?:y|ies)\b(?! to (?!any|medic|drug))|"
+    r"allerg(?:y|ies)\b(?! to (?!any|medic|drug|report|note))|"
     rf"\bNK(?P<of_drugs>D|M)?A\b|{_HEADING}(?:{_NO_ALLERGY})|\ballergic to nothing\b|\bnot allergic to any",
     re.IGNORECASE,
 )
