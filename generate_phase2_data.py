@@ -149,18 +149,20 @@ def pairs_of_the_model(
     Those that the screen finds in its summaries of the training notes, which decide the mix of kinds in both splits.
     """
     from adversarial.on_policy.own_pairs import count_kinds, first_rows, pair_samples, screen_samples
+    from adversarial.on_policy.samples import stems_of
     from adversarial.on_policy.sampling import Sampling, sample_summaries
     from adversarial.operators.kinds import kind_weights
-    from adversarial.rows import used_rows
+    from adversarial.rows import texts_of, used_rows
 
     sampling = Sampling(samples_per_note=args.samples_per_note, temperature=args.temperature, seed=args.seed)
+    vocabulary = stems_of(texts_of(splits["train"].path))
     screened = {}
     for name, split in splits.items():
         print(f"Sampling     {args.samples_per_note} summaries of each of the {TITLES[name].lower()} notes", flush=True)
         rows = first_rows(used_rows(split))
         journal = output_dir / f"{name}_samples.jsonl"
         texts = sample_summaries([row.note for row in rows], args.sft_model_path, sampling, journal)
-        screened[name] = screen_samples(rows, texts)
+        screened[name] = screen_samples(rows, texts, vocabulary)
     errors = count_kinds(screened["train"])
     make = partial(pair_samples, seed=args.seed, kinds=kind_weights(errors), families=families)
     return {name: make(found) for name, found in screened.items()}, errors

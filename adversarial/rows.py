@@ -253,6 +253,14 @@ def used_rows(split: Split) -> Iterator[Factual]:
             yield Factual(row.row_id, row.note_id, row.note, row.summary)
 
 
+def texts_of(path: Path) -> Iterator[str]:
+    """The notes and factual summaries of a file, whether drawn or not, read anew."""
+    for row, label, reason in _usable(path, ()):
+        if reason is None and label == FACTUAL:
+            yield row.note
+            yield row.summary
+
+
 def _batches(split: Split) -> Iterator[list[tuple[Factual, Sequence[tuple[str, str]]]]]:
     """The rows to use, each with the labelled summaries of its note."""
     rows = ((row, split.labelled.get(row.note_id, ())) for row in used_rows(split))

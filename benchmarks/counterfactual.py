@@ -23,14 +23,14 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.counterfactual_reading import FOLLOWS, OUTCOMES, STAYS, outcome
+from benchmarks.changed_facts.reading import FOLLOWS, OUTCOMES, STAYS, outcome
 from benchmarks.measured_on import PACKAGES, measured_on
 from utils.cli import EXIT_OK, from_here_or_project, new_parser, positive_int, run_script
 from utils.models import DEVICES
 from utils.statistics import Parts, Rate, mcnemar_exact, paired_change, wilson
 
 if TYPE_CHECKING:
-    from benchmarks.counterfactual_notes import Change
+    from benchmarks.changed_facts.notes import Change
     from evaluation_stage_a.examples import Example
     from utils.models import Checkpoint
 
@@ -129,7 +129,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def all_changes(examples: Sequence[Example]) -> tuple[list[Change], Counter[str]]:
     """Every fact of the notes that can be changed alone; of how many, by kind, a change would move something else."""
-    from benchmarks.counterfactual_notes import changes_of
+    from benchmarks.changed_facts.notes import changes_of
 
     changes: list[Change] = []
     discarded: Counter[str] = Counter()
@@ -164,7 +164,7 @@ def summaries(checkpoint: Checkpoint, notes: Sequence[str], device: Any, args: a
 
 def result(change: Change, summary: str) -> str:
     """What became of the changed fact in the summary of the changed note: one of OUTCOMES."""
-    from benchmarks.counterfactual_facts import KINDS
+    from benchmarks.changed_facts.facts import KINDS
 
     return outcome(KINDS[change.kind].read, change.changed, summary, change.old, change.new, change.about)
 

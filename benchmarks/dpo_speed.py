@@ -22,9 +22,9 @@ from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import dpo_figures as figures
 from benchmarks.measured_on import PACKAGES, measured_on
-from benchmarks.turns import Report, Turns, Worker
+from benchmarks.side_by_side import dpo_figures as figures
+from benchmarks.side_by_side.turns import Report, Turns, Worker
 from utils.cli import (
     EXIT_OK,
     PROJECT_ROOT,
@@ -134,7 +134,7 @@ def run_arm(name: str, argv: Sequence[str], connection: Connection, folder: Path
     """In a worker: one arm, with the options of step 2. Its first turn begins when the libraries are there."""
     if name == "stock":
         os.environ.pop(LARGE_PAGES, None)  # our script asks for them, and this benchmark is one of ours
-    from benchmarks import dpo_arms
+    from benchmarks.side_by_side import dpo_arms
     from stage_b_dpo_training import build_parser as stage_b_parser
 
     args = stage_b_parser().parse_args([*argv, "--output_dir", str(folder)])

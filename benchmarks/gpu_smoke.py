@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, NamedTuple
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.dpo_speed import PAIRS, draw_pairs
-from benchmarks.turns import LAST, Turns, Worker
+from benchmarks.side_by_side.turns import LAST, Turns, Worker
 from utils.cli import EXIT_FAILED, EXIT_OK, PROJECT_ROOT, RunError, new_parser, run_script
 from utils.files import atomic_writer, make_output_dir
 from utils.models import DEVICES, choose_device, find_checkpoint
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     import torch
     from rich.table import Table
 
-    from benchmarks.smoke_setting import Setting
+    from benchmarks.smoke.setting import Setting
 
 # The names of smoke_checks.CHECKS, which takes seconds to import.
 CHECKS = (
@@ -114,8 +114,8 @@ def outcome_of(name: str, model: str, pairs: Path, device: torch.device, folder:
 
 def run_check(name: str, model: str, pairs: Path, device: torch.device, connection: Connection, folder: Path) -> None:
     """In a worker: one check, and what it came to."""
-    import benchmarks.smoke_checks  # noqa: F401  # before the clock starts
-    from benchmarks.smoke_setting import Setting
+    import benchmarks.smoke.checks  # noqa: F401  # before the clock starts
+    from benchmarks.smoke.setting import Setting
 
     turns = Turns(connection)
     result, figures, log = judged(name, Setting(model, pairs, device, folder))
@@ -124,8 +124,8 @@ def run_check(name: str, model: str, pairs: Path, device: torch.device, connecti
 
 def judged(name: str, setting: Setting) -> tuple[str, str, str]:
     """Result, figures and log of a check; whatever it raises is its failure, or that it has to be left out."""
-    from benchmarks.smoke_checks import CHECKS as RUN
-    from benchmarks.smoke_setting import CheckFailed, Skipped
+    from benchmarks.smoke.checks import CHECKS as RUN
+    from benchmarks.smoke.setting import CheckFailed, Skipped
 
     try:
         return PASS, RUN[name](setting), ""

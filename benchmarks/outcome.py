@@ -11,40 +11,32 @@ outcome.json and outcome.png, and a row in LOG.md; on the test notes also README
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import generate_phase2_data
-import stage_b_dpo_training
-from benchmarks.measured_on import PACKAGES, measured_on
-from benchmarks.outcome_plan import (
-    EVALUATE,
+from benchmarks.arms.options import add_setting, unusual
+from benchmarks.arms.plan import (
     NOTES,
-    OF_LOSS,
-    OF_PAIRS,
-    OF_TRAINING,
-    PAIRS,
     SEED,
-    TRAIN,
     Plan,
     check_options,
     content,
     pairs_that_fit,
+    print_plan,
+    share_texts,
 )
-from benchmarks.outcome_steps import Step, minutes, run_steps, seconds_if_done
+from benchmarks.arms.steps import run_id, run_steps
+from benchmarks.measured_on import PACKAGES, measured_on
 from utils.cli import EXIT_OK, UserError, from_here_or_project, new_parser, positive_float, positive_int, run_script
 
 if TYPE_CHECKING:
-    from benchmarks.outcome_figures import Results
+    pass
 
 WORK = {"test": Path("outputs/outcome"), "val": Path("outputs/pilots")}
-# Journals of generated texts: a step takes from them what has the same model, note and settings.
-TEXTS = {PAIRS: ("train_samples.jsonl", "val_samples.jsonl"), EVALUATE: ("generated.journal.jsonl",)}
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -71,18 +63,8 @@ def build_parser() -> argparse.ArgumentParser:
     paths.add_argument("--output_dir", type=Path, help="gets the report: benchmarks, or for val a folder in --work_dir")
     paths.add_argument("--log", default="benchmarks/LOG.md", help="gets a row for this run")
     paths.add_argument("--readme", default="README.md", help="whose results are renewed with --split test")
-    take_over(parser, generate_phase2_data.build_parser(), f"pairs, see {PAIRS}", OF_PAIRS)
-    take_over(parser, stage_b_dpo_training.build_parser(), f"training, see {TRAIN}", (*OF_TRAINING, *OF_LOSS))
+    add_setting(parser)
     return parser
-
-
-def take_over(
-    parser: argparse.ArgumentParser, other: argparse.ArgumentParser, title: str, names: Iterable[str]
-) -> None:
-    """Give a parser options of another one, as they are there."""
-    group = parser.add_argument_group(title)
-    for name in names:
-        group._add_action(other._option_string_actions[f"--{name}"])
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -115,11 +97,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         seconds = run_steps(steps)
 
     # ------------------------------------------------------------------ measure, write, log
-    from benchmarks import outcome_plot, outcome_report
-    from benchmarks.outcome_figures import bars, measure
+    from benchmarks.arms import plot, report
+    from benchmarks.arms.figures import bars, measure, results_of
     from utils.files import atomic_writer, write_json
 
-    run = outcome_report.run_id(steps)
+    run = run_id(steps)
     output_dir = args.output_dir or (Path("benchmarks") if args.split == "test" else args.work_dir / f"report-{run}")
     make_output_dir(output_dir)
     record: dict[str, Any] = {
@@ -128,67 +110,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         "split": args.split,
         "notes": args.notes,
         "train_pairs": pairs,
+        "beta": args.beta,
         "unusual": unusual(args, parser),
         "steps": [{"name": s.name, "command": s.command, "seconds": seconds[s.name]} for s in steps],
-        **measure(results(steps), SEED),
+        **measure(results_of(steps), SEED),
     }
     record["bars"] = [bar._asdict() for bar in bars(record)]
     write_json(output_dir / "outcome.json", record)
     with atomic_writer(output_dir / "OUTCOME.md") as file:
-        file.write(outcome_report.report(record))
-    outcome_plot.draw(record, output_dir / "outcome.png")
-    outcome_report.add_to_log(log, record)
+        file.write(report.markdown(record))
+    plot.draw(record, output_dir / "outcome.png")
+    report.add_to_log(log, record)
     if args.split == "test":
-        outcome_report.renew_readme(readme, record)
-    print(outcome_report.headline(record))
+        report.renew_readme(readme, record)
+    print(report.headline(record))
     for bar in record["bars"]:
         print(f"{'✓' if bar['met'] else '✗'} {bar['what']}: {bar['found']} ({bar['bar']})")
     print(f"✓ {output_dir / 'OUTCOME.md'}, outcome.json and outcome.png beside it; a row in {log}")
     return EXIT_OK
-
-
-def print_plan(args: argparse.Namespace, pairs: int, steps: Sequence[Step]) -> None:
-    """What will be done, and how long it should take."""
-    expected = [step.expected for step in steps]
-    left = [step.expected for step in steps if seconds_if_done(step) is None]
-    print(f"Outcome      {args.notes} {args.split} notes, {pairs} pairs a round, {args.num_epochs:g} epochs")
-    print(f"Steps        {len(steps)}, {len(steps) - len(left)} of them done; about {minutes(sum(left))} left")
-    if sum(expected) > args.hours * 3600:
-        print(f"Warning      all of them take about {minutes(sum(expected))} on 2 CPU cores, not {args.hours:g} hours")
-    sys.stdout.flush()
-
-
-def share_texts(step: Step) -> None:
-    """Begin a pilot's step with the texts that the same steps of other pilots have generated."""
-    from utils.files import make_output_dir, read_journal
-    from utils.records import write_jsonl
-
-    for name in TEXTS.get(step.words[0], ()):
-        journals = sorted(step.folder.parent.glob(f"*/{name}"))
-        found = {json.dumps(entry, sort_keys=True): entry for path in journals for entry in read_journal(path)}
-        if found and not (step.folder / name).exists():
-            write_jsonl(make_output_dir(step.folder) / name, found.values())
-
-
-def results(steps: Sequence[Step]) -> Results:
-    """What the steps have left behind."""
-    from benchmarks.outcome_figures import Results
-    from utils.run_record import read_record
-
-    def records(script: str) -> dict[str, Any]:
-        return {step.name: read_record(step.folder)["results"] for step in steps if step.words[0] == script}
-
-    folders = {step.name: step.folder for step in steps}
-    arms = {name.removeprefix("evaluate_"): folder for name, folder in folders.items() if name.startswith("evaluate_")}
-    counted = folders.get("counterfactual")
-    counterfactual = json.loads((counted / "counterfactual.json").read_text("utf-8")) if counted else None
-    return Results(arms, records(PAIRS), records(TRAIN), counterfactual)
-
-
-def unusual(args: argparse.Namespace, parser: argparse.ArgumentParser) -> dict[str, Any]:
-    """Of the settings that decide the outcome those that are not the scripts' own defaults."""
-    names = ("rounds", *OF_PAIRS, *OF_TRAINING, *OF_LOSS)
-    return {name: getattr(args, name) for name in names if getattr(args, name) != parser.get_default(name)}
 
 
 if __name__ == "__main__":

@@ -23,23 +23,17 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import generate_phase2_data
-import stage_b_dpo_training
-from benchmarks.measured_on import PACKAGES, measured_on
-from benchmarks.outcome import print_plan, results, take_over, unusual
-from benchmarks.outcome_plan import (
-    OF_LOSS,
-    OF_PAIRS,
-    OF_TRAINING,
-    PAIRS,
+from benchmarks.arms.options import add_setting, unusual
+from benchmarks.arms.plan import (
     SEED,
-    TRAIN,
     TRAIN_NOTES,
     check_options,
     pairs_that_fit,
+    print_plan,
 )
-from benchmarks.outcome_steps import Step, run_steps
-from benchmarks.real_text_plan import STAGE_A_EPOCHS, RealTextPlan, content, import_step, with_inputs
+from benchmarks.arms.steps import Step, run_id, run_steps
+from benchmarks.blind_labels.plan import STAGE_A_EPOCHS, RealTextPlan, content, import_step, with_inputs
+from benchmarks.measured_on import PACKAGES, measured_on
 from utils.cli import EXIT_OK, UserError, from_here_or_project, new_parser, positive_float, positive_int, run_script
 
 MTS_DIR = "MTS_DIR"  # stands for the folder of the notes in what is written
@@ -70,8 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     paths.add_argument("--work_dir", type=Path, default=Path("outputs/real_text"), help="gets what the steps make")
     paths.add_argument("--output_dir", type=Path, default=Path("benchmarks"), help="gets the report")
-    take_over(parser, generate_phase2_data.build_parser(), f"pairs, see {PAIRS}", OF_PAIRS)
-    take_over(parser, stage_b_dpo_training.build_parser(), f"training, see {TRAIN}", (*OF_TRAINING, *OF_LOSS))
+    add_setting(parser)
     return parser
 
 
@@ -97,7 +90,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def make_sheet(args: argparse.Namespace, parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> Path:
     """Run all steps, write the sheet and then its key, unless that is there; returns the key's file."""
-    from benchmarks import outcome_report
     from utils.files import locked, make_output_dir, sha256_text, write_json
 
     reads = content(args)
@@ -110,7 +102,7 @@ def make_sheet(args: argparse.Namespace, parser: argparse.ArgumentParser, argv: 
         check_options(steps)
         print_plan(planned, pairs, steps)
         seconds = run_steps(steps)
-        run = sha256_text(f"{outcome_report.run_id(steps)} {args.gold} {args.planted}")[:8]
+        run = sha256_text(f"{run_id(steps)} {args.gold} {args.planted}")[:8]
         key_file = args.work_dir / f"key-{run}.json"
         if key_file.is_file():
             return key_file
@@ -141,12 +133,12 @@ def collate_sheet(steps: Sequence[Step], planned: argparse.Namespace, record: di
     """Write the sheet of what the arms wrote; returns its key, with all figures that need no reader."""
     from adversarial.operators.donors import collect_donors
     from adversarial.rows import read_split
-    from benchmarks import real_text_sheet as sheet
-    from benchmarks.outcome_figures import read_results
-    from benchmarks.real_text_figures import screened
+    from benchmarks.arms.figures import read_results, results_of
+    from benchmarks.blind_labels import sheet as sheet
+    from benchmarks.blind_labels.figures import screened
     from utils.run_record import read_record
 
-    found = results(steps)
+    found = results_of(steps)
     frames = {arm: read_results(folder) for arm, folder in found.arms.items()}
     first = next(iter(frames.values()))
     donors = collect_donors(read_split(Path(planned.phase1_dir) / TRAIN_NOTES, ratio=1.0, seed=SEED).lending)
@@ -185,8 +177,8 @@ def read_key(path: Path) -> dict[str, Any]:
 
 def write_report(key: dict[str, Any], labels: Sequence[Path], output_dir: Path) -> int:
     """Measure what the labels say, write figures, text and picture, and show the figures that count."""
-    from benchmarks import real_text_report
-    from benchmarks.real_text_figures import bars, items_of, measure, read_reader
+    from benchmarks.blind_labels import report
+    from benchmarks.blind_labels.figures import bars, items_of, measure, read_reader
     from utils.files import atomic_writer, make_output_dir, write_json
 
     items = items_of(key)
@@ -196,9 +188,9 @@ def write_report(key: dict[str, Any], labels: Sequence[Path], output_dir: Path) 
     make_output_dir(output_dir)
     write_json(output_dir / "real_text.json", record)
     with atomic_writer(output_dir / "REAL_TEXT.md") as file:
-        file.write(real_text_report.report(record))
-    real_text_report.draw(record, output_dir / "real_text.png")
-    print(real_text_report.headline(record))
+        file.write(report.markdown(record))
+    report.draw(record, output_dir / "real_text.png")
+    print(report.headline(record))
     for bar in record["bars"]:
         print(f"{'✓' if bar['met'] else '✗'} {bar['what']}: {bar['found']} ({bar['bar']})")
     print(f"✓ {output_dir / 'REAL_TEXT.md'}, real_text.json and real_text.png beside it")

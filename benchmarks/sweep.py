@@ -18,13 +18,18 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import generate_phase2_data
-import stage_b_dpo_training
+from benchmarks.arms.options import add_setting
+from benchmarks.arms.plan import (
+    NOTES,
+    OF_PAIRS,
+    SEED,
+    check_options,
+    content,
+    share_texts,
+)
+from benchmarks.arms.steps import Step, each_step, minutes, seconds_if_done
 from benchmarks.measured_on import PACKAGES, measured_on
-from benchmarks.outcome import share_texts, take_over
-from benchmarks.outcome_plan import NOTES, OF_LOSS, OF_PAIRS, OF_TRAINING, PAIRS, SEED, TRAIN, check_options, content
-from benchmarks.outcome_steps import Step, each_step, minutes, seconds_if_done
-from benchmarks.sweep_plan import (
+from benchmarks.one_factor.plan import (
     FACTORS,
     SETTING,
     STAGE_A,
@@ -65,8 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
     paths.add_argument("--phase1_dir", default="phase1_data_medhal/sft", help="notes whose facts are known")
     paths.add_argument("--work_dir", type=Path, default=Path("outputs/sweep"), help="gets what the steps make")
     paths.add_argument("--output_dir", type=Path, default=Path("benchmarks"), help="gets the report")
-    take_over(parser, generate_phase2_data.build_parser(), f"pairs, see {PAIRS}", OF_PAIRS)
-    take_over(parser, stage_b_dpo_training.build_parser(), f"the setting, see {TRAIN}", (*OF_TRAINING, *OF_LOSS))
+    add_setting(parser)
     return parser
 
 
@@ -138,8 +142,8 @@ def judged_arms(plan: SweepPlan, steps: Mapping[str, Step]) -> Iterator[dict[str
 
     Stage A's figures, each arm's, and whose training curves show what.
     """
-    from benchmarks.outcome_figures import read_results
-    from benchmarks.sweep_figures import of_arm, of_summaries, shown_curves
+    from benchmarks.arms.figures import read_results
+    from benchmarks.one_factor.figures import of_arm, of_summaries, shown_curves
     from utils.run_record import read_record
 
     taken: dict[str, float] = {}
@@ -169,7 +173,7 @@ def judged_arms(plan: SweepPlan, steps: Mapping[str, Step]) -> Iterator[dict[str
 
 def write(record: Mapping[str, Any], output_dir: Path, steps: Mapping[str, Step]) -> None:
     """Write report, figures, picture and curves."""
-    from benchmarks import sweep_plot, sweep_report
+    from benchmarks.one_factor import plot, report
     from preference.runs.folder import CURVES as OF_RUN
     from utils.files import atomic_folder, atomic_writer, write_json
 
@@ -177,9 +181,9 @@ def write(record: Mapping[str, Any], output_dir: Path, steps: Mapping[str, Step]
         for title, arm in record["curves"].items():
             shutil.copyfile(steps[training(Arm(arm, {}))].folder / OF_RUN, folder / f"{title}.png")
     write_json(output_dir / "sweep.json", record)
-    sweep_plot.draw(record, output_dir / "sweep.png")
+    plot.draw(record, output_dir / "sweep.png")
     with atomic_writer(output_dir / "SWEEP.md") as file:
-        file.write(sweep_report.report(record))
+        file.write(report.markdown(record))
 
 
 if __name__ == "__main__":

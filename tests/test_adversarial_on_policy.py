@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 
 from adversarial.on_policy.mix import choose_mix
 from adversarial.on_policy.own_pairs import OnPolicy, count_kinds, first_rows, pair_samples, screen_samples
-from adversarial.on_policy.samples import alike, check_sample
+from adversarial.on_policy.samples import alike, check_sample, check_words, stems_of
 from adversarial.on_policy.sampling import Sampling, sample_summaries
 from adversarial.operators.edits import Edit, apply_edits
 from adversarial.operators.kinds import OPERATORS_OF
 from adversarial.operators.table import FAMILIES
 from adversarial.pairs import Factual, note_id
+from adversarial.rows import texts_of
 from clinical.screen.support import has_unsupported
 from tests.tiny import note_and_summary
 from utils.cli import PROJECT_ROOT
@@ -35,6 +36,8 @@ CLEAN = "A man of 63, with a five-day history of cough, came off naproxen and ta
 MENDABLE = "A man of 63, with a cough for 5 days, takes lisinopril 40 mg for hypertension."
 HOPELESS = "A man of 63, with a five-day history of cough, was advised of a stroke and takes lisinopril."
 
+WORDS = stems_of(texts_of(PROJECT_ROOT / "phase1_data_medhal" / "sft" / "validation_set_processed.csv"))
+
 
 def written(*texts: str) -> list[Generated]:
     return [Generated(text, "eos", 100, 30) for text in texts]
@@ -46,7 +49,7 @@ def text(message: list[dict[str, str]]) -> str:
 
 def pairs_of(*samples: list[Generated], row: Factual = ROW) -> OnPolicy:
     """What becomes of the samples of one note."""
-    return pair_samples(screen_samples([row], list(samples)), seed=1)
+    return pair_samples(screen_samples([row], list(samples), WORDS), seed=1)
 
 
 def own_errors(made: OnPolicy) -> list:
@@ -85,7 +88,7 @@ def test_near_duplicates_count_once():
     longer = CLEAN.replace("takes", "still takes")
     assert alike(CLEAN, longer)
     assert not alike(CLEAN, MENDABLE)
-    (screened,) = screen_samples([ROW], [written(CLEAN, longer, MENDABLE, CLEAN)])
+    (screened,) = screen_samples([ROW], [written(CLEAN, longer, MENDABLE, CLEAN)], WORDS)
     assert [(sample.text, sample.number) for sample in screened.clean] == [(CLEAN, 0)]
     assert [(sample.text, sample.number) for sample in screened.flagged] == [(MENDABLE, 2)]
     assert [refusal["reason"] for refusal in screened.refusals] == ["nearly the same sample twice"] * 2
@@ -94,7 +97,7 @@ def test_near_duplicates_count_once():
 def test_a_clean_sample_is_kept_beside_one_that_is_nearly_it_but_wrong():
     wrong = CLEAN.replace("10 mg", "40 mg")
     assert alike(CLEAN, wrong)
-    (screened,) = screen_samples([ROW], [written(wrong, CLEAN)])
+    (screened,) = screen_samples([ROW], [written(wrong, CLEAN)], WORDS)
     assert (len(screened.flagged), len(screened.clean)) == (1, 1)
 
 
@@ -161,7 +164,7 @@ def test_what_is_put_into_a_clean_sample_comes_from_the_models_samples_never_fro
         )
     ]
     drawn = [written(f"A man of 63 takes lisinopril 10 mg. He weighs 8{n} kg.") for n in range(6)]
-    made = pair_samples(screen_samples(rows, drawn), seed=1)
+    made = pair_samples(screen_samples(rows, drawn, WORDS), seed=1)
     assert len(made.pairs) == 6
     assert not any("ZQ" in text(pair[side]) for pair in made.pairs for side in ("chosen", "rejected"))
 
@@ -176,6 +179,17 @@ def test_every_sample_gives_a_pair_in_the_order_in_which_they_were_drawn():
     made = pairs_of(samples)
     assert [pair["sample"] for pair in made.pairs] == [0, 1, 2, 3]
     assert [pair["chosen_from"] for pair in made.pairs][1:] == ["repair", "repair", "repair"]
+
+
+def test_a_sample_with_a_word_of_no_text_is_refused():
+    vocabulary = stems_of(["A man takes lisinopril 10 mg.", "He started naproxen."])
+    refused = "sample with a word that no note and no factual summary has"
+    assert check_words("A man starts lisinopril 40 mg.", "", vocabulary) is None  # by stem, and whatever the number
+    assert check_words("A man takes lisinopram 10 mg.", "", vocabulary) == refused
+    assert check_words("A man takes Prazosin.", "Prazosin 1 mg.", vocabulary) is None
+    made = pairs_of(written(CLEAN.replace("naproxen", "naproxipam")))
+    assert not made.pairs
+    assert [refusal["reason"] for refusal in made.refusals] == [refused]
 
 
 def test_severity_counts_the_wrong_facts():
@@ -199,13 +213,13 @@ def test_the_figures_tell_what_became_of_the_samples():
 # --------------------------------------------------------------------------------------------- the kinds of its errors
 def test_the_errors_are_counted_by_kind():
     """MENDABLE has a wrong dose; HOPELESS a condition that the note does not mention."""
-    screened = screen_samples([ROW], [written(CLEAN, MENDABLE, HOPELESS)])
+    screened = screen_samples([ROW], [written(CLEAN, MENDABLE, HOPELESS)], WORDS)
     assert count_kinds(screened) == {"dose": 1, "condition": 1, "invention": 1}
 
 
 def test_clean_samples_are_made_wrong_in_the_kinds_that_are_asked_for():
     only_dose = {kind: 1.0 if kind == "dose" else 1e-9 for kind in OPERATORS_OF}
-    screened = screen_samples([ROW], [written(CLEAN)])
+    screened = screen_samples([ROW], [written(CLEAN)], WORDS)
     types = {
         edit["type"]
         for seed in range(20)

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks import counterfactual
-from benchmarks import counterfactual_reading as reading
-from benchmarks.counterfactual_facts import KINDS
-from benchmarks.counterfactual_notes import Change, changes_of
-from benchmarks.counterfactual_reading import differ_in_that_alone, outcome, values
+from benchmarks.changed_facts import reading as reading
+from benchmarks.changed_facts.facts import KINDS
+from benchmarks.changed_facts.notes import Change, changes_of
+from benchmarks.changed_facts.reading import differ_in_that_alone, outcome, values
 from clinical.patient import Complaint, DrugUse, Located, Patient, Relative, Value
 from evaluation_stage_a.examples import read_examples
 from utils.cli import UserError

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import dpo_speed
-from benchmarks.dpo_figures import (
+from benchmarks.side_by_side.dpo_figures import (
     PairSize,
     Parameters,
     Ratio,
@@ -23,7 +23,7 @@ from benchmarks.dpo_figures import (
     spread_of_ratios,
     stock_tokens,
 )
-from benchmarks.turns import Turns, Worker
+from benchmarks.side_by_side.turns import Turns, Worker
 from tests.tiny import write_pairs
 from utils.cli import RunError
 

@@ -10,11 +10,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from benchmarks import gpu_smoke, smoke_checks
+from benchmarks import gpu_smoke
 from benchmarks.gpu_smoke import FAIL, PASS, SKIPPED, Outcome
-from benchmarks.smoke_checks import ADAPTER_WEIGHTS, CHECKS, adapter_moved
-from benchmarks.smoke_setting import BATCH, CheckFailed, Setting, Step
-from benchmarks.turns import Worker
+from benchmarks.side_by_side.turns import Worker
+from benchmarks.smoke import checks as smoke_checks
+from benchmarks.smoke.checks import ADAPTER_WEIGHTS, CHECKS, adapter_moved
+from benchmarks.smoke.setting import BATCH, CheckFailed, Setting, Step
 from tests.tiny import find, write_pairs
 from utils.cli import PROJECT_ROOT, RunError
 

@@ -15,11 +15,12 @@ import pytest
 import torch
 
 import stage_b_dpo_training
-from benchmarks import outcome, outcome_report, outcome_steps
-from benchmarks.counterfactual_reading import OUTCOMES
-from benchmarks.outcome_figures import bars, examples, percent, points, read_results
-from benchmarks.outcome_plan import PAIRS, Plan, check_options, pairs_that_fit
-from benchmarks.outcome_steps import Step, as_words, make_step, run_steps, seconds_if_done
+from benchmarks import outcome
+from benchmarks.arms import report, steps
+from benchmarks.arms.figures import bars, examples, percent, points, read_results
+from benchmarks.arms.plan import PAIRS, Plan, check_options, pairs_that_fit, share_texts
+from benchmarks.arms.steps import Step, as_words, make_step, run_steps, seconds_if_done
+from benchmarks.changed_facts.reading import OUTCOMES
 from clinical.patient import Complaint, Patient, to_json
 from preference.data.pairs import encode_pairs, read_pairs
 from preference.policy import build_policy
@@ -79,7 +80,7 @@ def whole(tiny_adapter, tmp_path_factory):
         rows = read_csv(path, ("id",))
         write_csv(path, list(rows[0]), [{**row, "evidence_stats": STATE} for row in rows])
     (folder / "LOG.md").write_text("# Log\n\n| run |\n| --- |\n")
-    (folder / "README.md").write_text(f"before\n\n{outcome_report.readme_block(None)}\n\nafter\n")
+    (folder / "README.md").write_text(f"before\n\n{report.readme_block(None)}\n\nafter\n")
     ran: list[list[str]] = []
 
     def in_this_process(step: Step) -> int:
@@ -93,7 +94,7 @@ def whole(tiny_adapter, tmp_path_factory):
         return script.main(step.words[1:])
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(outcome_steps, "call", in_this_process)
+        patch.setattr(steps, "call", in_this_process)
         ran.append([])
         with pytest.raises(Killed):
             run_outcome(folder, tiny_adapter)
@@ -128,19 +129,17 @@ def test_the_control_arm_sees_the_same_pairs_in_the_same_order_with_no_reference
 def test_report_readme_and_log_say_what_the_json_says(whole):
     folder, _ = whole
     record = json.loads((folder / "out" / "outcome.json").read_text())
-    assert (folder / "out" / "OUTCOME.md").read_text() == outcome_report.report(record)
+    assert (folder / "out" / "OUTCOME.md").read_text() == report.markdown(record)
     readme = (folder / "README.md").read_text()
-    assert readme == f"before\n\n{outcome_report.readme_block(record)}\n\nafter\n"
-    assert (folder / "LOG.md").read_text() == f"# Log\n\n| run |\n| --- |\n{outcome_report.log_row(record)}\n"
+    assert readme == f"before\n\n{report.readme_block(record)}\n\nafter\n"
+    assert (folder / "LOG.md").read_text() == f"# Log\n\n| run |\n| --- |\n{report.log_row(record)}\n"
     assert (folder / "out" / "outcome.png").read_bytes().startswith(b"\x89PNG")
     assert list(record["arms"]) == ["stage_a", "control", "stage_b"]
     assert record["arms"]["control"]["oracle"]["summaries"] == 6
     assert [record["trained"][name]["train_pairs"] for name in ("stage_b", "control")] == [5, 5]  # of 3 notes
     assert record["unusual"] == {"samples_per_note": 1, "num_epochs": 1.0, "learning_rate": 2e-5}
     assert len(record["examples"]) == 6
-    assert "| **6 test** | `--samples_per_note 1` `--learning_rate 2e-05` `--num_epochs 1` |" in outcome_report.log_row(
-        record
-    )
+    assert "| **6 test** | `--samples_per_note 1` `--learning_rate 2e-05` `--num_epochs 1` |" in report.log_row(record)
 
 
 def test_the_results_that_are_read_back_are_those_that_step_3_had(whole):
@@ -187,7 +186,7 @@ def step(tmp_path):
 def test_a_step_killed_by_a_signal_is_done_again_and_its_time_is_added_up(step, tmp_path):
     made = step(0)
     program = (
-        f"from pathlib import Path\nfrom benchmarks.outcome_steps import Step, run_steps\n"
+        f"from pathlib import Path\nfrom benchmarks.arms.steps import Step, run_steps\n"
         f"run_steps([Step({made.name!r}, 'nothing', {made.words!r}, Path({str(made.folder)!r}), 1.0)])"
     )
     killed = subprocess.run([sys.executable, "-c", program], cwd=PROJECT_ROOT, start_new_session=True, check=False)
@@ -284,7 +283,7 @@ def test_pilots_share_the_texts_that_one_of_them_has_generated(tmp_path):
         (tmp_path / name).mkdir()
         (tmp_path / name / "train_samples.jsonl").write_text(json.dumps({"texts": {key: {}}}) + "\n")
     for name in ("pairs-3", "pairs-1"):
-        outcome.share_texts(Step("pairs", "", (PAIRS,), tmp_path / name, 1.0))
+        share_texts(Step("pairs", "", (PAIRS,), tmp_path / name, 1.0))
     shared = read_journal(tmp_path / "pairs-3" / "train_samples.jsonl")
     assert shared == [{"texts": {"a": {}}}, {"texts": {"b": {}}}]
     assert len(read_journal(tmp_path / "pairs-1" / "train_samples.jsonl")) == 1  # has its own already
@@ -442,7 +441,7 @@ def test_examples_are_drawn_by_the_seed_and_are_the_same_notes_for_all_arms():
 
 
 def test_a_bar_in_a_cell_does_not_end_it():
-    assert outcome_report.table(("a", "b"), [("x|y", "1")]) == "| a | b |\n| --- | --- |\n| x\\|y | 1 |"
+    assert report.table(("a", "b"), [("x|y", "1")]) == "| a | b |\n| --- | --- |\n| x\\|y | 1 |"
 
 
 # ---------------------------------------------------------------------- what this project says of itself
@@ -451,16 +450,16 @@ def test_a_bar_in_a_cell_does_not_end_it():
 def test_readme_and_outcome_md_hold_what_outcome_json_says():
     results, said = PROJECT_ROOT / "benchmarks" / "outcome.json", PROJECT_ROOT / "benchmarks" / "OUTCOME.md"
     record = json.loads(results.read_text("utf-8")) if results.is_file() else None
-    assert outcome_report.readme_block(record) in (PROJECT_ROOT / "README.md").read_text("utf-8")
-    assert (said.read_text("utf-8") if said.is_file() else None) == (outcome_report.report(record) if record else None)
+    assert report.readme_block(record) in (PROJECT_ROOT / "README.md").read_text("utf-8")
+    assert (said.read_text("utf-8") if said.is_file() else None) == (report.markdown(record) if record else None)
     assert record is None or record["split"] == "test"
 
 
 def test_the_log_has_a_row_for_each_run_and_the_columns_that_rows_have():
     lines = (PROJECT_ROOT / "benchmarks" / "LOG.md").read_text("utf-8").splitlines()
     columns = [line for line in lines if line.startswith("|")]
-    assert columns[0] == "| " + " | ".join(outcome_report.LOG_COLUMNS) + " |"
-    assert {line.count(" | ") for line in columns} == {len(outcome_report.LOG_COLUMNS) - 1}
+    assert columns[0] == "| " + " | ".join(report.LOG_COLUMNS) + " |"
+    assert {line.count(" | ") for line in columns} == {len(report.LOG_COLUMNS) - 1}
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="needs make")

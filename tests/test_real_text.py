@@ -17,12 +17,14 @@ from adversarial.operators.donors import collect_donors
 from adversarial.pairs import Factual, note_id
 from assessment.jobs import Labelling
 from assessment.session import row_key
-from benchmarks import outcome_steps, real_text, real_text_report
-from benchmarks.outcome_plan import pairs_that_fit
-from benchmarks.outcome_steps import Step
-from benchmarks.real_text_figures import Corrected, Item, bars, corrected, measure, read_reader, together, turned
-from benchmarks.real_text_plan import RealTextPlan, content, with_inputs
-from benchmarks.real_text_sheet import Written, collate, draw_controls, in_blind_order, write_sheet
+from benchmarks import real_text
+from benchmarks.arms import steps
+from benchmarks.arms.plan import pairs_that_fit
+from benchmarks.arms.steps import Step
+from benchmarks.blind_labels import report
+from benchmarks.blind_labels.figures import Corrected, Item, bars, corrected, measure, read_reader, together, turned
+from benchmarks.blind_labels.plan import RealTextPlan, content, with_inputs
+from benchmarks.blind_labels.sheet import Written, collate, draw_controls, in_blind_order, write_sheet
 from tests.labelling import Keyboard
 from tests.tiny import note_and_summary, write_phase1
 from utils.cli import UserError
@@ -85,7 +87,7 @@ def whole(tiny_model, tmp_path_factory):
         return script.main(step.words[1:])
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(outcome_steps, "call", in_this_process)
+        patch.setattr(steps, "call", in_this_process)
         ran.append([])
         with pytest.raises(Killed):
             run(folder, *steps_of(folder, tiny_model))
@@ -149,7 +151,7 @@ def test_report_says_what_the_json_says_and_nothing_of_the_notes(whole):
     out = folder / "out"
     record = json.loads((out / "real_text.json").read_text())
     text = (out / "REAL_TEXT.md").read_text()
-    assert text == real_text_report.report(record)
+    assert text == report.markdown(record)
     assert (out / "real_text.png").read_bytes().startswith(b"\x89PNG")
     assert list(record["arms"]) == list(ARMS)
     changed = {"samples_per_note": 1, "num_epochs": 1.0, "learning_rate": 2e-5}

@@ -8,11 +8,13 @@ import json
 import pytest
 
 import stage_b_dpo_training
-from benchmarks import outcome_steps, sweep, sweep_plan, sweep_report
-from benchmarks.outcome_plan import check_options
-from benchmarks.outcome_steps import Step
-from benchmarks.sweep_figures import of_training, shown_curves
-from benchmarks.sweep_plan import (
+from benchmarks import sweep
+from benchmarks.arms import steps
+from benchmarks.arms.plan import check_options
+from benchmarks.arms.steps import Step
+from benchmarks.one_factor import plan, report
+from benchmarks.one_factor.figures import of_training, shown_curves
+from benchmarks.one_factor.plan import (
     ALL_WEIGHTS,
     ANCHORED,
     FACTORS,
@@ -78,8 +80,8 @@ def whole(tiny_adapter, tmp_path_factory):
         return script.main(step.words[1:])
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(outcome_steps, "call", in_this_process)
-        patch.setattr(sweep_plan, "FACTORS", FEW)
+        patch.setattr(steps, "call", in_this_process)
+        patch.setattr(plan, "FACTORS", FEW)
         patch.setattr(sweep, "FACTORS", FEW)
         ran.append([])
         with pytest.raises(Killed):
@@ -149,7 +151,7 @@ def test_all_weights_begin_as_the_adapter_that_was_merged_into_them(whole):
 def test_the_report_is_drawn_from_the_json_which_holds_what_the_steps_found(whole):
     folder, _, _ = whole
     record = json.loads((folder / "out" / "sweep.json").read_text())
-    assert (folder / "out" / "SWEEP.md").read_text() == sweep_report.report(record)
+    assert (folder / "out" / "SWEEP.md").read_text() == report.markdown(record)
     assert (folder / "out" / "sweep.png").read_bytes().startswith(b"\x89PNG")
     assert record["factors"] == {
         "learning_rate": {"2e-05": SETTING, "5e-05": "learning_rate_5e-05"},
@@ -166,7 +168,7 @@ def test_the_report_is_drawn_from_the_json_which_holds_what_the_steps_found(whol
     assert arm["summaries"]["hallucination_rate"] == statistics["oracle"]["hallucination_rate"]
     assert arm["against_stage_a"]["fixed"] == statistics["comparison"]["oracle"]["fixed"]
     assert record["arms"][SETTING]["against_setting"] is None
-    assert "Not measured yet" not in sweep_report.report(record)
+    assert "Not measured yet" not in report.markdown(record)
 
 
 def test_the_curves_that_are_kept_are_those_of_the_runs_that_are_named(whole):
@@ -321,11 +323,11 @@ def test_a_row_by_hand():
         "factors": {"beta": {"0.1": SETTING, "0.2": "beta_0.2", "0.5": "beta_0.5"}},
         "arms": {SETTING: arm(), "beta_0.2": {**arm(), "against_setting": arm()["against_stage_a"]}},
     }
-    lines = sweep_report.factor_table(record, "beta").splitlines()
+    lines = report.factor_table(record, "beta").splitlines()
     shared = "30 % [22 to 40] | 0.50 | 80 % | 61"
     assert lines[2:] == [
         f"| Stage A | {shared} | – | – | – | – | – | – | – |",
         f"| **0.1** | {shared} | 20, 5; 0.004 | +0.0 [-2.0 to +2.0] | – | +0.5 | +3.0 | 75 % | 15 |",
         f"| 0.2 | {shared} | 20, 5; 0.004 | +0.0 [-2.0 to +2.0] | 20, 5; 0.004 | +0.5 | +3.0 | 75 % | 15 |",
     ]
-    assert sweep_report.missing(record) == " Not measured yet: beta 0.5."
+    assert report.missing(record) == " Not measured yet: beta 0.5."

@@ -39,7 +39,7 @@ ALLOWED = {
     ("evaluation_stage_a/set_aside.py", "rename"): "only where there is no such file",
     ("utils/cpu_speed.py", "'/sys/...'"): "Linux alone has it, and it is read where it is",
     ("preference/memory/preflight.py", "'/sys/...'"): "Linux alone has it, and it is read where it is",
-    ("benchmarks/turns.py", "'/proc/...'"): "only on Linux",
+    ("benchmarks/side_by_side/turns.py", "'/proc/...'"): "only on Linux",
 }
 
 

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from adversarial.checks import check_chosen, check_length
 from adversarial.on_policy.repair import Repair, repair
-from adversarial.on_policy.samples import alike, check_sample, likeness
+from adversarial.on_policy.samples import alike, check_sample, check_words, likeness
 from adversarial.operators.donors import Donors, collect_donors
 from adversarial.operators.edits import Edit
 from adversarial.operators.kinds import kinds_of
@@ -92,9 +92,11 @@ def first_rows(rows: Iterable[Factual]) -> list[Factual]:
     return list(first.values())
 
 
-def screen_samples(rows: Sequence[Factual], samples: Sequence[Sequence[Generated]]) -> list[Screened]:
-    """Screen the samples of each row's note, in order."""
-    return [_screened(row, drawn) for row, drawn in zip(rows, samples, strict=True)]
+def screen_samples(
+    rows: Sequence[Factual], samples: Sequence[Sequence[Generated]], vocabulary: frozenset[str]
+) -> list[Screened]:
+    """Screen the samples of each row's note, in order; ``vocabulary`` is for :func:`~samples.check_words`."""
+    return [_screened(row, drawn, vocabulary) for row, drawn in zip(rows, samples, strict=True)]
 
 
 def count_kinds(screened: Iterable[Screened]) -> Counter[str]:
@@ -137,7 +139,7 @@ def pair_samples(
     return made
 
 
-def _screened(row: Factual, drawn: Sequence[Generated]) -> Screened:
+def _screened(row: Factual, drawn: Sequence[Generated], vocabulary: frozenset[str]) -> Screened:
     """Which samples of a note are whole, and in which of them the screen finds something.
 
     Of nearly equal ones the first stays; one that is clean where the other is not tells what was wrong with it.
@@ -146,7 +148,7 @@ def _screened(row: Factual, drawn: Sequence[Generated]) -> Screened:
     refusals = []
     for number, sample in enumerate(drawn):
         text = sample.text.strip()
-        reason = check_sample(sample)
+        reason = check_sample(sample) or check_words(text, row.note, vocabulary)
         if reason is None:
             findings = tuple(unsupported_claims(row.note, text)) if has_unsupported(row.note, text) else ()
             of_its_kind = kept[bool(findings)]

@@ -1,11 +1,14 @@
-"""Decides which sampled summaries can stand in a pair: whole, unbroken ones, none nearly twice."""
+"""Decides which sampled summaries can stand in a pair: whole, unbroken ones in known words, none nearly twice."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from difflib import SequenceMatcher
 
+from clinical.rewording import stem_of
+from clinical.sentences import word_key, word_spans
 from utils.generation import Generated
 from utils.records import MIN_SUMMARY_WORDS
 
@@ -32,6 +35,26 @@ def check_sample(sample: Generated) -> str | None:
     if not text.endswith(_ENDS):
         return "sample ends in the middle of a sentence"
     return "sample repeats itself" if repeats_itself(text) else None
+
+
+def stems_of(texts: Iterable[str]) -> frozenset[str]:
+    """The words of texts by stem, numbers left out."""
+    return frozenset().union(*(_stems(text) for text in texts))
+
+
+def check_words(text: str, note: str, vocabulary: frozenset[str]) -> str | None:
+    """Refuse a sample with a word that stands neither in its note nor in ``vocabulary`` (:func:`stems_of`).
+
+    A small model makes names up: no lexicon tells them from rare ones, and on both sides of a pair they would be
+    learned.
+    """
+    known = _stems(text) <= vocabulary or _stems(text) <= vocabulary | _stems(note)
+    return None if known else "sample with a word that no note and no factual summary has"
+
+
+def _stems(text: str) -> set[str]:
+    words = (text[span.start : span.end] for span in word_spans(text))
+    return {stem_of(word_key(word)) for word in words if not any(map(str.isdigit, word))}
 
 
 def repeats_itself(text: str) -> bool:

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from clinical.mentions import DRUG, FINDING, SERVICE, find_mentions, keys_of
+from clinical.reading.allergies import Allergies, find_allergies, may_tell_allergies
 from clinical.reading.causes import Link, find_links, is_usual
 from clinical.reading.changes import CONTRARY as CONTRARY_CHANGES
 from clinical.reading.changes import LOWERED, RAISED, Change, find_changes, is_pause
-from clinical.reading.claims import CONDITION, DOSE, MEDICATION, PROCEDURE
+from clinical.reading.claims import CONDITION, DOSE, MEDICATION, NEGATION, PROCEDURE
 from clinical.reading.courses import CONTRARY as CONTRARY_COURSES
 from clinical.reading.courses import find_courses
 from clinical.reading.diagnoses import exchanged_diagnoses
@@ -42,6 +43,25 @@ def judge_changes(note: Readings, summary: str) -> Judgements:
 def _is_contrary(summary: str, change: Change, note: str, other: Change) -> bool:
     only_held = is_pause(summary, change) is True and is_pause(note, other) is False
     return only_held or other.kind in CONTRARY_CHANGES[change.kind]  # a hold is often called a stop
+
+
+def judge_allergies(note: Readings, summary: str) -> Judgements:
+    """An allergy, or that there is none, where the note does not speak of allergies, or says the reverse."""
+    text = note.full.text
+    known = find_allergies(text)
+    silent = not may_tell_allergies(text)
+    for said in find_allergies(summary):
+        kind = NEGATION if said.none else MEDICATION
+        if silent:
+            yield ScreenedClaim(said.start, said.end, summary[said.start : said.end], kind, UNSUPPORTED)
+        elif known and all(_is_reverse(said, other) for other in known):
+            yield flag(summary, said.start, said.end, kind, note, Span(known[0].start, known[0].end))
+
+
+def _is_reverse(one: Allergies, other: Allergies) -> bool:
+    """One knows of none where the other has some, and they do not speak of different sorts."""
+    none, some = (one, other) if one.none else (other, one)
+    return none.none and not some.none and (some.of_drugs or not none.of_drugs)
 
 
 def judge_services(note: Readings, summary: str) -> Judgements:
@@ -179,6 +199,7 @@ def judge_stages(note: Readings, summary: str) -> Judgements:
 
 JUDGEMENTS: tuple[Callable[[Readings, str], Judgements], ...] = (
     judge_changes,
+    judge_allergies,
     judge_services,
     judge_levels,
     judge_trends,

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
-from benchmarks.outcome_plan import OF_LOSS, OF_TRAINING, PAIR, REFERENCE, TRAIN, VAL_PAIRS, Plan
-from benchmarks.outcome_steps import Step
+from benchmarks.arms.plan import OF_LOSS, OF_TRAINING, PAIR, REFERENCE, TRAIN, VAL_PAIRS, Plan
+from benchmarks.arms.steps import Step
 from preference.guards import FULL_RATES, LORA_RATES
 from utils.files import copy_folder
 

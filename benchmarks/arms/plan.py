@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import importlib
-from collections.abc import Iterable
+import json
+import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.outcome_steps import Step, make_step
+from benchmarks.arms.steps import Step, make_step, minutes, seconds_if_done
 from utils.cli import PROJECT_ROOT, UserError, from_here_or_project
 from utils.files import sha256_path, sha256_text
 
@@ -36,8 +38,10 @@ CODE = {
 }
 # Seconds on 2 CPU cores, 2026-11-22: of one sampled summary, of a pair in an epoch and in the reference pass
 # (dpo_speed.json), of a summary in step 3 (generation_speed.json), and of what a step does before and after.
-SAMPLE, PAIR, REFERENCE, SUMMARY, AROUND = 1.7, 2.1, 0.9, 1.2, 30.0
+SAMPLE, PAIR, REFERENCE, SUMMARY, AROUND = 1.6, 1.8, 0.7, 1.4, 30.0
 OWN_PAIRS_A_SAMPLE = 0.8  # 274 pairs from 340 summaries
+# Journals of generated texts: a step takes from them what has the same model, note and settings.
+TEXTS = {PAIRS: ("train_samples.jsonl", "val_samples.jsonl"), EVALUATE: ("generated.journal.jsonl",)}
 VAL_PAIRS = 40  # for the validation loss, which decides nothing here
 LEAST_PAIRS = 100  # fewer would show nothing
 CHANGES_A_NOTE = 2  # facts changed, each alone; more of one note tell less
@@ -219,3 +223,26 @@ def content(args: argparse.Namespace) -> str:
     folder = from_here_or_project(args.phase1_dir)
     notes = [folder / name for name in (TRAIN_NOTES, *NOTES.values())]
     return sha256_text(" ".join(sha256_path(path) for path in (*checkpoint.folders.values(), *notes)))
+
+
+def print_plan(args: argparse.Namespace, pairs: int, steps: Sequence[Step]) -> None:
+    """What will be done, and how long it should take."""
+    expected = [step.expected for step in steps]
+    left = [step.expected for step in steps if seconds_if_done(step) is None]
+    print(f"Outcome      {args.notes} {args.split} notes, {pairs} pairs a round, {args.num_epochs:g} epochs")
+    print(f"Steps        {len(steps)}, {len(steps) - len(left)} of them done; about {minutes(sum(left))} left")
+    if sum(expected) > args.hours * 3600:
+        print(f"Warning      all of them take about {minutes(sum(expected))} on 2 CPU cores, not {args.hours:g} hours")
+    sys.stdout.flush()
+
+
+def share_texts(step: Step) -> None:
+    """Begin a pilot's step with the texts that the same steps of other pilots have generated."""
+    from utils.files import make_output_dir, read_journal
+    from utils.records import write_jsonl
+
+    for name in TEXTS.get(step.words[0], ()):
+        journals = sorted(step.folder.parent.glob(f"*/{name}"))
+        found = {json.dumps(entry, sort_keys=True): entry for path in journals for entry in read_journal(path)}
+        if found and not (step.folder / name).exists():
+            write_jsonl(make_output_dir(step.folder) / name, found.values())

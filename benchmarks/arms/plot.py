@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from benchmarks.outcome_report import TITLES
+from benchmarks.arms.report import TITLES
 
 Rate: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]  # of an arm's figures
 

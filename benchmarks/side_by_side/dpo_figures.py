@@ -12,7 +12,7 @@ from utils.cli import RunError
 if TYPE_CHECKING:
     import numpy as np
 
-    from benchmarks.turns import Report
+    from benchmarks.side_by_side.turns import Report
 
 RESAMPLES = 10_000
 # Floating-point operations of one token for each weight of a frozen matrix: forward, then with the gradient of its

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from benchmarks.arms.plan import PAIRS, TRAIN
 from evaluation_stage_a.comparison import LENGTH_RATIO, RESULTS_CSV, compare
 from evaluation_stage_a.figures import as_json, summarise
 from evaluation_stage_a.known_facts import ERRORS, FAILED, typed
@@ -14,6 +15,8 @@ from utils.records import sample_by_note
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from benchmarks.arms.steps import Step
 
 # What has to be reached, set before anything was measured.
 LOWER_BY, AIM, A_AND_B_P, CONTROL_P = 0.6, 0.15, 0.01, 0.05
@@ -40,6 +43,20 @@ class Bar(NamedTuple):
     bar: str
     found: str
     met: bool
+
+
+def results_of(steps: Sequence[Step]) -> Results:
+    """What the steps have left behind."""
+    from utils.run_record import read_record
+
+    def records(script: str) -> dict[str, Any]:
+        return {step.name: read_record(step.folder)["results"] for step in steps if step.words[0] == script}
+
+    folders = {step.name: step.folder for step in steps}
+    arms = {name.removeprefix("evaluate_"): folder for name, folder in folders.items() if name.startswith("evaluate_")}
+    counted = folders.get("counterfactual")
+    counterfactual = json.loads((counted / "counterfactual.json").read_text("utf-8")) if counted else None
+    return Results(arms, records(PAIRS), records(TRAIN), counterfactual)
 
 
 def measure(results: Results, seed: int) -> dict[str, Any]:
@@ -196,3 +213,7 @@ def signed(change: Mapping[str, Any] | None, times: float = 1, form: str = ".2f"
     if change["low"] is None:
         return shown
     return f"{shown} [{format(times * change['low'], form)} to {format(times * change['high'], form)}]"
+
+
+def ratio(value: float | None) -> str:
+    return "no data" if value is None else f"{value:.2f}"

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.counterfactual_facts import KINDS, Option
-from benchmarks.counterfactual_reading import differ_in_that_alone
+from benchmarks.changed_facts.facts import KINDS, Option
+from benchmarks.changed_facts.reading import differ_in_that_alone
 from clinical.patient import Patient, from_json
 from phase1_data_medhal.authors import draw_author
 from phase1_data_medhal.drawing.draw import draw_patient

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from benchmarks.outcome_figures import percent, points
-from benchmarks.outcome_report import table
-from benchmarks.outcome_steps import as_words
-from benchmarks.sweep_plan import SETTING
+from benchmarks.arms.figures import percent, points
+from benchmarks.arms.report import table
+from benchmarks.arms.steps import as_words
+from benchmarks.one_factor.plan import SETTING
 
 Record: TypeAlias = Mapping[str, Any]  # sweep.json
 
@@ -44,7 +44,7 @@ EXPLAINED = (
 )
 
 
-def report(record: Record) -> str:
+def markdown(record: Record) -> str:
     """SWEEP.md; what has not been measured yet is named."""
     parts = [
         "# What each setting of Stage B does",

@@ -16,8 +16,8 @@ from safetensors.torch import save_file
 from transformers import PreTrainedTokenizerBase, TrainerCallback, TrainerState, set_seed
 from trl import DPOConfig, DPOTrainer
 
-from benchmarks.dpo_figures import GRADIENTS, PROFILE_FILE, PairSize, Parameters, RowSize, profile_shares
-from benchmarks.turns import LAST, Turns
+from benchmarks.side_by_side.dpo_figures import GRADIENTS, PROFILE_FILE, PairSize, Parameters, RowSize, profile_shares
+from benchmarks.side_by_side.turns import LAST, Turns
 from preference.data.batches import batch_of, notes_of, training_order, unshared_batch_of
 from preference.data.pairs import EncodedPairs, encode_pairs, pair_ids, read_pairs
 from preference.data.reference import ReferenceLogProbs

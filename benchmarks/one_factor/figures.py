@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from benchmarks.outcome_figures import arm_figures, changes
-from benchmarks.sweep_plan import SETTING
+from benchmarks.arms.figures import arm_figures, changes
+from benchmarks.one_factor.plan import SETTING
 from evaluation_stage_a.comparison import COVERAGE_MARGIN
 from evaluation_stage_a.figures import as_json
 from preference.callbacks import DISPLACED

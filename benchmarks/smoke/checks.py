@@ -12,7 +12,7 @@ from accelerate.utils.memory import clear_device_cache
 from safetensors.torch import load_file
 
 from benchmarks.generation_speed import how_close
-from benchmarks.smoke_setting import (
+from benchmarks.smoke.setting import (
     BATCH,
     CheckFailed,
     Setting,

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.sweep_plan import SETTING
-from benchmarks.sweep_report import TITLES
+from benchmarks.one_factor.plan import SETTING
+from benchmarks.one_factor.report import TITLES
 
 ERRORS, COVERAGE = "C3", "C0"
 BESIDE = 0.08  # of the way to the next value, so that two intervals do not hide each other

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.outcome_figures import percent, points
-from benchmarks.outcome_plot import draw_rates
-from benchmarks.outcome_report import COMPARED, TITLES, Record, bars_table, how, steps_table, table
-from benchmarks.real_text_figures import TOGETHER, verdict_of
+from benchmarks.arms.figures import percent, points, ratio
+from benchmarks.arms.plot import draw_rates
+from benchmarks.arms.report import COMPARED, TITLES, Record, bars_table, how, steps_table, table
+from benchmarks.blind_labels.figures import TOGETHER, verdict_of
 
 SOURCE = (
     "The notes are the doctor-patient dialogues of MTS-Dialog (Ben Abacha, Yim, Fan and Lin: An Empirical Study of "
@@ -34,11 +34,11 @@ SCREEN_CHANGES: Mapping[str, Callable[[Record], str]] = {
     "screen: fixed, broken": lambda change: f"{change['fixed']}, {change['broken']}; p = {change['mcnemar_p']:.2g}",
     "medicines, conditions, procedures given, points": lambda change: points(change["changes"]["coverage"]),
     "mean ROUGE-L, points": lambda change: points(change["changes"]["rouge_l"]),
-    "median length ratio": lambda change: _ratio(change["says_as_much"]["median_length_ratio"]["ratio"]),
+    "median length ratio": lambda change: ratio(change["says_as_much"]["median_length_ratio"]["ratio"]),
 }
 
 
-def report(record: Record) -> str:
+def markdown(record: Record) -> str:
     """REAL_TEXT.md."""
     parts = (
         "# What Stage B does on real text",
@@ -133,8 +133,8 @@ def agreement(record: Record) -> list[str]:
             " and ".join(two["readers"]),
             str(two["summaries"]),
             percent(two["agreement"]),
-            _ratio(two["positive_agreement"]),
-            _ratio(two["kappa"]),
+            ratio(two["positive_agreement"]),
+            ratio(two["kappa"]),
         )
         for two in found
     ]
@@ -188,7 +188,3 @@ def draw(record: Record, path: Path) -> None:
     panel.set_title(f"Summaries with an error, {record['notes']} notes of real text, 95 % intervals")
     figure.savefig(path, dpi=150)
     plt.close(figure)
-
-
-def _ratio(ratio: float | None) -> str:
-    return "no data" if ratio is None else f"{ratio:.2f}"

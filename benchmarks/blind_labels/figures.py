@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from assessment.agreement import Paired, paired
 from assessment.session import Key
 from assessment.store import labels_in
-from benchmarks.outcome_figures import COMPARED, Bar, Results, bar_of_control, bars_of_wording, changes, read_results
-from benchmarks.real_text_sheet import GOLD, PLANTED
+from benchmarks.arms.figures import COMPARED, Bar, Results, bar_of_control, bars_of_wording, changes, read_results
+from benchmarks.blind_labels.sheet import GOLD, PLANTED
 from evaluation_stage_a.figures import as_json, summarise
 from utils.cli import UserError
 from utils.statistics import Z_95, Parts, Rate, paired_change, wilson

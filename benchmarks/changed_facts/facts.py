@@ -8,8 +8,8 @@ from dataclasses import replace
 from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
-from benchmarks import counterfactual_reading as reading
-from benchmarks.counterfactual_reading import Reader, certainty, plain, standing, time_value
+from benchmarks.changed_facts import reading as reading
+from benchmarks.changed_facts.reading import Reader, certainty, plain, standing, time_value
 from clinical.lexicon import Drug, Lab, load_lexicon
 from clinical.numbers import UNITS, Quantity, find_quantities
 from clinical.patient import DrugUse, Patient, Time, Value

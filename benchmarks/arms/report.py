@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from benchmarks.outcome_figures import percent, points, signed
-from benchmarks.outcome_steps import Step
+from benchmarks.arms.figures import percent, points, ratio, signed
 from utils.cli import UserError
-from utils.files import atomic_writer, sha256_text
+from utils.files import atomic_writer
 
 Record: TypeAlias = Mapping[str, Any]  # outcome.json
 
@@ -37,7 +36,7 @@ CHANGE_ROWS: Mapping[str, Callable[[Record], str]] = {
     "wrong claims in a summary": lambda change: signed(change["oracle"]["changes"]["errors_per_summary"]),
     "coverage of important facts, points": lambda change: points(change["oracle"]["changes"]["coverage"]),
     "mean ROUGE-L, points": lambda change: points(change["changes"]["rouge_l"]),
-    "median length ratio": lambda change: _ratio(change["says_as_much"]["median_length_ratio"]["ratio"]),
+    "median length ratio": lambda change: ratio(change["says_as_much"]["median_length_ratio"]["ratio"]),
     "screen: fixed, broken": lambda change: f"{change['fixed']}, {change['broken']}; p = {change['mcnemar_p']:.2g}",
 }
 OUTCOMES = {
@@ -51,12 +50,7 @@ BEGIN, END = "<!-- from benchmarks/outcome.json -->", "<!-- end of benchmarks/ou
 NOTHING_YET = "Not measured on the test notes yet."
 
 
-def run_id(steps: Iterable[Step]) -> str:
-    """A short name for all that was run: equal for the same steps, only then."""
-    return sha256_text(" ".join(step.folder.name for step in steps))[:8]
-
-
-def report(record: Record) -> str:
+def markdown(record: Record) -> str:
     """OUTCOME.md."""
     parts = (
         "# What Stage B does to the hallucination rate",
@@ -203,10 +197,6 @@ def as_options(values: Mapping[str, Any]) -> str:
     return " ".join(f"`{option}`" for option in shown)
 
 
-def _ratio(ratio: float | None) -> str:
-    return "no data" if ratio is None else f"{ratio:.2f}"
-
-
 # ---------------------------------------------------------------------- README's results and the log
 
 
@@ -238,7 +228,7 @@ def renew_readme(path: Path, record: Record | None) -> None:
 
 LOG_COLUMNS = (
     *("run", "date", "notes", "settings beside the defaults", "pairs (own)", "Stage A", "control", "Stage B"),
-    *("fixed, broken; p", "coverage", "ROUGE-L", "length", "minutes"),
+    *("fixed, broken; p", "coverage", "ROUGE-L", "length", "chosen; margin", "minutes"),
 )
 
 
@@ -261,10 +251,21 @@ def log_row(record: Record) -> str:
         f"{change['oracle']['fixed']}, {change['oracle']['broken']}; {p:.2g}",
         points(change["oracle"]["changes"]["coverage"]),
         points(change["changes"]["rouge_l"]),
-        _ratio(change["says_as_much"]["median_length_ratio"]["ratio"]),
+        ratio(change["says_as_much"]["median_length_ratio"]["ratio"]),
+        _in_nats(record),
         f"{sum(step['seconds'] for step in record['steps']) / 60:.0f}",
     )
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _in_nats(record: Record) -> str:
+    """How far Stage B's last round has moved the validation pairs: their chosen summaries, and chosen against rejected.
+
+    Changes of log-probability against the round's reference: TRL's rewards without beta, so that runs with different
+    betas compare.
+    """
+    last = [found for step, found in record["trained"].items() if step.startswith("stage_b")][-1]
+    return "; ".join(f"{last[name] / record['beta']:+.1f}" for name in ("val_chosen_reward", "val_margin"))
 
 
 def add_to_log(path: Path, record: Record) -> None:

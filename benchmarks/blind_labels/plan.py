@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks.outcome_plan import AROUND, TRAIN_NOTES, Plan
-from benchmarks.outcome_steps import Step, make_step
+from benchmarks.arms.plan import AROUND, TRAIN_NOTES, Plan
+from benchmarks.arms.steps import Step, make_step
 from models import train_stage_a
 from utils.cli import PROJECT_ROOT, UserError, from_here_or_project
 from utils.files import sha256_path, sha256_text

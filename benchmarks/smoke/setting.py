@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 import stage_b_dpo_training
-from benchmarks.dpo_figures import gradient_difference
+from benchmarks.side_by_side.dpo_figures import gradient_difference
 from preference.data.pairs import EncodedPairs, encode_pairs, read_pairs
 from preference.data.reference import ReferenceLogProbs
 from preference.policy import build_policy

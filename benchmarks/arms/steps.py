@@ -9,7 +9,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,11 @@ def as_words(options: Mapping[str, Any]) -> list[str]:
         values = [] if value is True else value if isinstance(value, (list, tuple)) else [value]
         words += [f"--{name}", *(f"{item:g}" if isinstance(item, float) else str(item) for item in values)]
     return words
+
+
+def run_id(steps: Iterable[Step]) -> str:
+    """A short name for all that was run: equal for the same steps, only then."""
+    return sha256_text(" ".join(step.folder.name for step in steps))[:8]
 
 
 def run_steps(steps: Sequence[Step]) -> dict[str, float]:
