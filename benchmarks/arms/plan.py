@@ -36,7 +36,7 @@ CODE = {
     EVALUATE: ("evaluation_stage_a", "clinical"),
     COUNTERFACTUAL: ("clinical",),
 }
-# Seconds on 2 CPU cores, 2026-11-22: of one sampled summary, of a pair in an epoch and in the reference pass
+# Seconds on 2 CPU cores, 2026-11-23: of one sampled summary, of a pair in an epoch and in the reference pass
 # (dpo_speed.json), of a summary in step 3 (generation_speed.json), and of what a step does before and after.
 SAMPLE, PAIR, REFERENCE, SUMMARY, AROUND = 1.6, 1.8, 0.7, 1.4, 30.0
 OWN_PAIRS_A_SAMPLE = 0.8  # 274 pairs from 340 summaries
