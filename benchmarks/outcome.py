@@ -14,7 +14,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -32,9 +32,6 @@ from benchmarks.arms.plan import (
 from benchmarks.arms.steps import run_id, run_steps
 from benchmarks.measured_on import PACKAGES, measured_on
 from utils.cli import EXIT_OK, UserError, from_here_or_project, new_parser, positive_float, positive_int, run_script
-
-if TYPE_CHECKING:
-    pass
 
 WORK = {"test": Path("outputs/outcome"), "val": Path("outputs/pilots")}
 

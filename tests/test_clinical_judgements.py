@@ -14,6 +14,7 @@ from clinical.reading.plans import (
     REHABILITATION,
     find_places,
     find_stages,
+    may_tell_place,
 )
 from clinical.reading.relatives import ANY_RELATIVE, find_family_conditions
 from clinical.screen.support import unsupported_claims
@@ -129,6 +130,24 @@ def test_courses(text, kinds):
 )
 def test_places(text, kinds):
     assert [place.kind for place in find_places(text)] == kinds
+
+
+@pytest.mark.parametrize(
+    ("text", "may"),
+    [
+        ("Home BG log reviewed; home monitoring. Home meds: none.", False),
+        ("Obs: P 106. Obs BP 120/80.", False),
+        ("Naproxen 250 mg - d/c (rash). Lisinopril d/c due to cough.", False),
+        ("Disposition and plan below. Came to the hospital, presented to hospital with cough.", False),
+        ("Back home with her son.", True),
+        ("Obs unit.", True),
+        ("D/c tomorrow.", True),
+        ("Dispo pending.", True),
+        ("Stays in hospital.", True),
+    ],
+)
+def test_what_may_tell_of_a_place(text, may):
+    assert may_tell_place(text) is may
 
 
 @pytest.mark.parametrize(

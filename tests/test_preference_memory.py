@@ -14,7 +14,14 @@ from peft import LoraConfig, get_peft_model
 from torch.utils.checkpoint import checkpoint
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from preference.data.batches import Batch, batch_of, batches_by_length, by_length, unshared_batch_of
+from preference.data.batches import (
+    Batch,
+    batch_of,
+    batches_by_length,
+    batches_from_anywhere,
+    by_length,
+    unshared_batch_of,
+)
 from preference.data.pairs import PairIds
 from preference.memory.model_shape import AdapterShape, adapter_of, new_adapter, shape_of
 from preference.memory.prediction import Plan, heaviest, predict, saved_by_layer
@@ -165,6 +172,17 @@ def test_the_batches_are_those_that_the_model_will_meet():
     assert heaviest([second, first]) == first
     assert batches_by_length(pairs, 3, shared=False)[0] == unshared_batch_of(in_order[:3])
     assert unshared_batch_of(in_order[:3]) == Batch(6, length, (3 + 4) + (3 + 2) + (6 + 5))
+
+
+def test_the_heaviest_batch_may_begin_anywhere():
+    """Two pairs of one note are one row; where a batch begins in its middle, two notes are as many rows."""
+    two_of_one, short = [PairIds([1] * 100, [2], [side]) for side in (3, 4)], PairIds([1] * 97, [2], [3])
+    pairs = [*two_of_one, *(short._replace(prompt=[number] * 97) for number in (5, 6))]
+    assert [batch.rows for batch in batches_by_length(pairs, 2)] == [1, 2]
+    assert [batch.rows for batch in batches_from_anywhere(pairs, 2)] == [1, 2, 2]
+    assert heaviest(batches_from_anywhere(pairs, 2)).tokens == 2 * 103 > heaviest(batches_by_length(pairs, 2)).tokens
+    assert batches_from_anywhere(pairs, 9) == batches_by_length(pairs, 9) == [batch_of(pairs)]
+    assert batches_from_anywhere([], 2) == batches_by_length([], 2) == []
 
 
 PAIRS = [PairIds([length] * (length - 10), [1] * 10, [2] * 10) for length in (100, 300, 500)]

@@ -45,10 +45,14 @@ _WORDS = {
 _PLACE = re.compile(  # of a text in small letters
     rf"(?<![\w-])(?:{'|'.join(f'(?P<{kind}>{words})' for kind, words in _WORDS.items())})"
 )
-# What may tell of the place in words that are not read; at home one also has medicines, and what one took before.
+# What may tell of the place in words that are not read. At home one also has medicines and measures one's sugar; "obs"
+# before figures are vital signs, and "d/c" may stand for a medicine that was stopped.
 _MAY_TELL_PLACE = re.compile(
-    r"\bhome\b(?! ?(?:rx|meds?|medic\w+|regimen|list|drugs?|dose|insulin|o2|oxygen|bp|blood))(?<!at home)|"
-    r"\bdischarg|\badmi(?:t|ss)|\bobs\b|\bobserv|\bICU\b|\bintensive|\brehab|\bd/?c\b|\bdispo|\bhospital|\bward\b|"
+    r"\bhome\b(?! ?(?:rx|meds?|medic\w+|regimen|list|drugs?|dose|insulin|o2|oxygen|bp|bg|blood|glucose|sugars?|"
+    r"monitoring|exercises?))(?<!at home)|"
+    r"\bdischarg|\badmi(?:t|ss)|\bobs\b(?!:? (?:bp|hr|p|t|rr|temp|pulse|sats?|spo2)\b)|\bobserv|\bICU\b|\bintensive|"
+    r"\brehab|(?<!- )\bd/?c\b(?! (?:d/t|due)\b)|\bdispo(?!sition and plan)|(?<!came to )(?<!came to the )"
+    r"(?<!presented to )(?<!presented to the )\bhospital|\bward\b|"
     r"\bfloor\b|\binpatient|\btransfer|\bemergency|\bnursing\b|\bhospice",
     re.IGNORECASE,
 )

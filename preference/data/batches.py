@@ -77,12 +77,22 @@ def batches_by_length(pairs: Sequence[PairIds], batch_size: int, shared: bool = 
 
     ``shared``: pairs of a note are one row.
     """
+    return _batches(pairs, batch_size, batch_size, shared)
+
+
+def batches_from_anywhere(pairs: Sequence[PairIds], batch_size: int, shared: bool = True) -> list[Batch]:
+    """All batches of pairs that follow each other by length: one of them is about the heaviest that training meets.
+
+    Which pairs share a batch, and so how many notes it has, depends on where the batches of an epoch begin.
+    """
+    return _batches(pairs, batch_size, 1, shared)
+
+
+def _batches(pairs: Sequence[PairIds], batch_size: int, step: int, shared: bool) -> list[Batch]:
     order = by_length(pairs)
     size_of = batch_of if shared else unshared_batch_of
-    return [
-        size_of([pairs[index] for index in order[start : start + batch_size]])
-        for start in range(0, len(order), batch_size)
-    ]
+    starts = range(0, max(len(order) - batch_size, 0) + step, step) if order else ()
+    return [size_of([pairs[index] for index in order[start : start + batch_size]]) for start in starts]
 
 
 def batch_of(pairs: Iterable[PairIds]) -> Batch:

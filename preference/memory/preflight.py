@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from preference.data.batches import batches_by_length
+from preference.data.batches import batches_from_anywhere
 from preference.data.pairs import PairIds, pair_ids
 from preference.memory.model_shape import ModelShape, adapter_of, shape_of
 from preference.memory.prediction import GB, Memory, Plan, heaviest, left_out, predict
@@ -100,7 +100,7 @@ class Preflight:
         choice = choice or self.asked
         plan = replace(self.plan, quantization="4bit") if choice.load_in_4bit else self.plan
         kept = [pair for pair in self.pairs if pair.longer <= choice.max_length]
-        batches = batches_by_length(kept, choice.batch_size, self.shared)
+        batches = batches_from_anywhere(kept, choice.batch_size, self.shared)
         return predict(self.shape, heaviest(batches), plan)
 
     def verdict(self, words: Sequence[str], free: float) -> Verdict:
