@@ -54,6 +54,16 @@ def telling_words(concept: Concept) -> tuple[frozenset[str], ...]:
     return tuple(bags)
 
 
+@lru_cache(maxsize=2**12)
+def sounds_like(one: Concept, other: Concept) -> bool:
+    """Whether a telling word of one begins like one of the other: psoriasis, psoriatic arthritis."""
+    ours, theirs = (
+        {key[:_TELLING_LENGTH] for name in concept.names for key in keys_of(name) if key not in _GENERIC}
+        for concept in (one, other)
+    )
+    return bool(ours & theirs)
+
+
 @cache
 def wider_words(concept: Concept) -> frozenset[str]:
     """The one word that a name leaves beyond generic words, if it is more than a part of the body."""

@@ -136,7 +136,7 @@ def test_places(text, kinds):
     ("text", "may"),
     [
         ("Home BG log reviewed; home monitoring. Home meds: none.", False),
-        ("Obs: P 106. Obs BP 120/80.", False),
+        ("Obs: P 106. Obs BP 120/80. Obs temperature 36.8. Obs BMI 31.", False),
         ("Naproxen 250 mg - d/c (rash). Lisinopril d/c due to cough.", False),
         ("Disposition and plan below. Came to the hospital, presented to hospital with cough.", False),
         ("Back home with her son.", True),
@@ -176,3 +176,23 @@ def test_stages(text, kinds):
 )
 def test_what_is_stopped_is_not_only_held(note, summary, wrong):
     assert bool(unsupported_claims(f"Gout. {note}", summary)) is wrong
+
+
+@pytest.mark.parametrize(
+    ("note", "summary", "wrong"),
+    [
+        ("Hx of AF (dx 18y ago), DM2.", "She has an 18-year history of type 2 diabetes.", True),
+        ("Hx of AF (x18 years), DM2.", "She has an 18-year history of AF.", False),
+        ("Migraine (for 2 years). She had removal of the appendix 4 years ago.", "A 4-year history of migraine.", True),
+        (
+            "Migraine (for 2 years). She had removal of the appendix 4 years ago.",
+            "A 2-year history of migraine.",
+            False,
+        ),
+        ("Type 2 diabetes (for 9 years).", "A 9-year history of diabetes.", False),  # a wider name
+        ("Diabetes and hypertension for 10 years.", "A 10-year history of diabetes.", False),  # of both
+        ("Hypertension (10 years). Diabetes for 10 years.", "A 10-year history of diabetes.", False),
+    ],
+)
+def test_how_long_a_condition_has_been_known(note, summary, wrong):
+    assert bool(unsupported_claims(f"A woman of 60. {note}", summary)) is wrong

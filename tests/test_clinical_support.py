@@ -231,6 +231,10 @@ def test_levels_are_of_the_lexicon_and_follow_its_ranges():
             "lisinopril 10 -> 20 mg; allopurinol 100 mg instead of 200 mg",
             [("lisinopril", RAISED), ("allopurinol", LOWERED)],
         ),
+        (
+            "The metformin dose went up. Her insulin glargine dose went down.",
+            [("metformin", RAISED), ("insulin glargine", LOWERED)],
+        ),
     ],
 )
 def test_changes_of_medicines(text, changes):

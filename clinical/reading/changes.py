@@ -42,10 +42,10 @@ _WORDS = {
     r"new(?:ly)?(?: placed on| put on| prescribed| rx| med(?:ication)?s?)?|(?:put|placed) on(?! hold)|"
     r"prescrib(?:e|es|ed|ing)",
     RAISED: r"increas(?:e|es|ed|ing)|incr|rais(?:e|es|ed|ing)|up-?titrat(?:e|es|ed|ing)|(?:stepp|turn)ed up|"
-    r"(?:went|goes|going|gone) up on|escalat(?:e|es|ed|ing)",
+    r"(?:went|goes|going|gone) up on|dose (?:went|goes|has gone) up|escalat(?:e|es|ed|ing)",
     LOWERED: r"decreas(?:e|es|ed|ing)|decr|reduc(?:e|es|ed|ing|tion)|lower(?:s|ed|ing)?|cut|"
     r"down-?titrat(?:e|es|ed|ing)|taper(?:s|ed|ing)?|stepped down|scaled back|turned down|"
-    r"(?:went|goes|going|gone) down on",
+    r"(?:went|goes|going|gone) down on|dose (?:went|goes|has gone) down",
 }
 _PAUSE = re.compile(r"hold|held|paus|suspen|interrupt", re.IGNORECASE)
 _FOR_NOW = re.compile(r"\b(?:for now|temporar\w+|until|till|while|short[- ]term|briefly)\b", re.IGNORECASE)

@@ -60,10 +60,12 @@ _NEXT_ITEM = re.compile(
     re.IGNORECASE,
 )
 _DURATION_LINK = re.compile(
-    r"[\s,]*(?:that |which |has |have |had |been |was |started |began |beginning |lasting |present |ongoing )*"
+    r"[\s,]*(?:\((?:dx['’]?d?|diagnosed|known|resolved,?)?\s*)?"
+    r"(?:that |which |has |have |had |been |was |started |began |beginning |lasting |present |ongoing )*"
     r"(?:for|x|of|over|since|lasting)?\s*(?:the |about |approximately |around |past |last |at least )*$",
     re.IGNORECASE,
 )
+_AGO = re.compile(r"\s+ago\b", re.IGNORECASE)
 _HISTORY_OF = re.compile(r"\s*(?:history\s+)?of\s+(?:\w+\s+){0,2}$", re.IGNORECASE)
 _DOSE_OF = re.compile(r"\s*(?:tablets?\s+|doses?\s+)?(?:of\s+)?(?:oral\s+|IV\s+|intravenous\s+)?$", re.IGNORECASE)
 
@@ -242,7 +244,7 @@ def _drug_names() -> frozenset[str]:
 
 
 def _owner(text: str, quantity: Quantity, mentions: list[Mention]) -> str:
-    """What a quantity belongs to: a drug, a lab value, or for a duration what lasted so long; empty if unclear."""
+    """What a quantity belongs to: a drug, a lab value, what lasted so long or was so long ago; empty if unclear."""
     if quantity.is_age:
         return ""
     if quantity.measures == "time":
@@ -267,7 +269,8 @@ def _fits(quantity: Quantity, mention: Mention) -> bool:
 
 
 def _owner_of_duration(text: str, quantity: Quantity, mentions: list[Mention]) -> str:
-    named = [m for m in mentions if m.concept.kind in (lexicon.CONDITION, lexicon.FINDING)]
+    kinds = (lexicon.CONDITION, lexicon.FINDING, *([lexicon.PROCEDURE] if _AGO.match(text, quantity.end) else []))
+    named = [m for m in mentions if m.concept.kind in kinds]
     following = next((m for m in named if m.start >= quantity.end), None)
     if following and _HISTORY_OF.fullmatch(text, quantity.end, following.start):
         return following.concept.name

@@ -50,7 +50,8 @@ _PLACE = re.compile(  # of a text in small letters
 _MAY_TELL_PLACE = re.compile(
     r"\bhome\b(?! ?(?:rx|meds?|medic\w+|regimen|list|drugs?|dose|insulin|o2|oxygen|bp|bg|blood|glucose|sugars?|"
     r"monitoring|exercises?))(?<!at home)|"
-    r"\bdischarg|\badmi(?:t|ss)|\bobs\b(?!:? (?:bp|hr|p|t|rr|temp|pulse|sats?|spo2)\b)|\bobserv|\bICU\b|\bintensive|"
+    r"\bdischarg|\badmi(?:t|ss)|\bobs\b(?!:? (?:bp|hr|p|t|rr?|temp\w*|pulse|sats?|spo2|o2|oxygen|"
+    r"heart|resp\w*|body|bmi)\b)|\bobserv|\bICU\b|\bintensive|"
     r"\brehab|(?<!- )\bd/?c\b(?! (?:d/t|due)\b)|\bdispo(?!sition and plan)|(?<!came to )(?<!came to the )"
     r"(?<!presented to )(?<!presented to the )\bhospital|\bward\b|"
     r"\bfloor\b|\binpatient|\btransfer|\bemergency|\bnursing\b|\bhospice",

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from functools import cache
 from typing import NamedTuple
 
-from clinical.mentions import CONDITION, keys_of
+from clinical.mentions import CONDITION, Concept, concepts, keys_of
 from clinical.numbers import Quantity, same_amount
 from clinical.reading.assertion import AFFIRMED, CONSIDERED, NEGATED, UNCLEAR
-from clinical.reading.claims import DEMOGRAPHICS, DOSE, LATERALITY, NEGATION, NUMBER, TITLE, Claim, extract_claims
+from clinical.reading.claims import DEMOGRAPHICS, DOSE, LATERALITY, NEGATION, NUMBER, TIME, TITLE, Claim, extract_claims
 from clinical.reading.standing import contrary_standing, is_reason, kindred
 from clinical.reading.trends import outdated_value
-from clinical.rewording import wider_words
+from clinical.rewording import akin, sounds_like, wider_words
 from clinical.screen.judgements import ACROSS_PARTS, JUDGEMENTS, WITHIN_PARTS
 from clinical.screen.laboratory import is_of_another_lab, told_from
 from clinical.screen.note_reading import Note, Readings, read_note
@@ -39,6 +41,7 @@ __all__ = [
 
 # A bare small number (three medicines, two visits) is often counted, not read; its absence proves nothing.
 _COUNTABLE_UP_TO = 10
+_ENDS_TIME = re.compile(r"\s*(?:\)|ago\b)")
 
 
 def screen(note: str, summary: str) -> list[ScreenedClaim]:
@@ -199,7 +202,7 @@ def _judge_amount(claim: Claim, note: Note) -> Judgement:
     if equal and claim.type == DOSE:  # another medicine's dose: this one has its own, perhaps in another measure
         own = own or [o for o in note.amounts if o.type == DOSE and o.about == claim.about]
     if equal:  # stands in the note, but for something else
-        if own or is_of_another_lab(claim, equal, note):
+        if own or is_of_another_lab(claim, equal, note) or _is_of_another_condition(claim, equal, note):
             return claim.type, CONTRADICTED, (own or equal)[0]
         return claim.type, UNKNOWN, equal[0]
     if not quantity.unit and not claim.about and len(quantity.values) == 1 and quantity.values[0] <= _COUNTABLE_UP_TO:
@@ -207,6 +210,25 @@ def _judge_amount(claim: Claim, note: Note) -> Judgement:
     if not own and any(same_amount(quantity, other) for other in note.quantities):
         return claim.type, UNKNOWN, None  # stands in the note as part of a name: 24-hour urine collection
     return claim.type, *_weigh(equal, own)
+
+
+def _is_of_another_condition(claim: Claim, equal: list[Claim], note: Note) -> bool:
+    """Whether a condition's time is that of something else, beside which the note has it in brackets or with "ago".
+
+    Elsewhere a time may be of several things: diabetes and hypertension for ten years.
+    """
+    condition = _concepts().get(claim.about)
+    if claim.type != TIME or condition is None or condition.kind != CONDITION:
+        return False
+    owners = [_concepts().get(other.about) for other in equal if _ENDS_TIME.match(note.text, other.end)]
+    return len(owners) == len(equal) and all(
+        owner and not akin(condition, owner) and not sounds_like(condition, owner) for owner in owners
+    )
+
+
+@cache
+def _concepts() -> dict[str, Concept]:
+    return {concept.name: concept for concept in concepts()}
 
 
 def _same_measure(one: Quantity, other: Quantity, kind: str) -> bool:
