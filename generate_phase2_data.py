@@ -77,7 +77,7 @@ def build_parser() -> argparse.ArgumentParser:
     own = parser.add_argument_group("on-policy pairs, of the SFT model's own summaries")
     own.add_argument("--on_policy", action="store_true", help="sample the SFT model and mix its errors in")
     own.add_argument("--sft_model_path", default=STAGE_A, help="full model, adapter, or hub:owner/name")
-    own.add_argument("--on_policy_share", type=share, default=0.5, help="of the written pairs, where there are enough")
+    own.add_argument("--on_policy_share", type=share, default=1.0, help="of the written pairs, where there are enough")
     own.add_argument("--samples_per_note", type=positive_int, default=4, help="the greedy one first; each gives a pair")
     own.add_argument("--temperature", type=positive_float, default=0.7, help="of the samples that are not greedy")
     pairs.add_argument("--seed", type=int, default=42, help="same seed, same files to the byte")
