@@ -254,13 +254,22 @@ def test_the_share_is_of_as_many_pairs_as_there_were():
     assert all(pair["chosen_from"] == "repair" for pair in mix.pairs if "chosen_from" in pair)  # 8 of 12 are repairs
 
 
-def test_a_shortage_is_said_and_not_filled_up():
-    mix = choose_mix(EDITED, OWN, 0.8, seed=1)
-    assert Counter(pair["id"].split("-")[0] for pair in mix.pairs) == {"edited": 4, "own": 12}
+@pytest.mark.parametrize("share", [0.8, 1.0])
+def test_edited_pairs_make_up_for_a_shortage_and_it_is_said(share):
+    mix = choose_mix(EDITED, OWN, share, seed=1)
+    assert Counter(pair["id"].split("-")[0] for pair in mix.pairs) == {"edited": 8, "own": 12}
     assert mix.remarks == [
-        "12 on-policy pairs where 16 were wanted (75% of the written pairs instead of 80%): no more of the samples "
-        "could be paired; more --samples_per_note give more"
+        f"12 on-policy pairs where {20 * share:.0f} were wanted: no more of the samples could be paired, and edited "
+        "ones make up for the rest; more --samples_per_note give more"
     ]
+
+
+def test_a_pair_that_makes_up_for_a_missing_one_clashes_with_none():
+    clash = make_pair(99, 0, "repair") | {"rejected": EDITED[0]["chosen"]}
+    mix = choose_mix(EDITED, [clash], 1.0, seed=1)
+    assert clash in mix.pairs
+    assert EDITED[0] not in mix.pairs
+    assert len(mix.pairs) == len(EDITED)
 
 
 def test_every_note_comes_once_before_any_comes_twice():

@@ -4,7 +4,7 @@ import random
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from adversarial.checks import check_changed, check_chosen, check_english, check_length, check_proven, overlapping
@@ -86,6 +86,7 @@ CLINICAL = st.lists(st.sampled_from([*WORDS.split(), "\n"]), max_size=40).map(" 
 
 @pytest.mark.parametrize("operator", OPERATORS, ids=lambda operator: operator.name)
 @settings(max_examples=40, deadline=None)
+@example(note="", summary="A lisinopril lisinopril", seed=0, donors=DONORS)
 @given(
     note=st.one_of(CLINICAL, st.text(max_size=120)),
     summary=st.one_of(CLINICAL, st.text(max_size=120)),

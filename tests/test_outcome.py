@@ -136,7 +136,7 @@ def test_report_readme_and_log_say_what_the_json_says(whole):
     assert (folder / "out" / "outcome.png").read_bytes().startswith(b"\x89PNG")
     assert list(record["arms"]) == ["stage_a", "control", "stage_b"]
     assert record["arms"]["control"]["oracle"]["summaries"] == 6
-    assert [record["trained"][name]["train_pairs"] for name in ("stage_b", "control")] == [5, 5]  # of 3 notes
+    assert [record["trained"][name]["train_pairs"] for name in ("stage_b", "control")] == [8, 8]  # of 3 notes
     assert record["unusual"] == {"samples_per_note": 1, "num_epochs": 1.0, "learning_rate": 2e-5}
     assert len(record["examples"]) == 6
     assert "| **6 test** | `--samples_per_note 1` `--learning_rate 2e-05` `--num_epochs 1` |" in report.log_row(record)
@@ -233,8 +233,7 @@ def args():
 
 
 def test_each_step_s_time_by_hand(args):
-    args.on_policy_share, args.negatives_per_note, args.rounds = 0.5, 3, 2
-    # A note gives 3 pairs, of which 1.5 make room for the model's own, and four samples give more than those.
+    args.negatives_per_note, args.rounds = 3, 2
     seconds = {step.name: step.expected for step in Plan(args, 280, "a").steps()}
     assert seconds == pytest.approx(
         {

@@ -24,28 +24,26 @@ def choose_mix(
     """Exchange a share of the edited pairs for on-policy ones, so that the total stays about what it was.
 
     Of as many pairs as there are edited ones, ``share`` (0 to 1) are to be on-policy. Where there are fewer, all of
-    them are taken and no edited pair makes up for the missing ones: the edited part is what was asked for. Which pairs
-    are taken depends on their content and the seed alone; of the on-policy ones, the repaired first, and every note
-    once before any comes twice. A text that is chosen in one pair of a note is not rejected in another. Raises
-    ValueError for a share outside 0 to 1.
+    them are taken, and edited ones make up for the rest. Which pairs are taken depends on their content and the seed
+    alone; of the on-policy ones, the repaired first, and every note once before any comes twice. A text that is chosen
+    in one pair of a note is not rejected in another. Raises ValueError for a share outside 0 to 1.
     """
     if not 0 <= share <= 1:
         raise ValueError(f"share {share} is not between 0 and 1")
     wanted = round(share * len(edited))
     own = _without_clashes(on_policy, edited if share < 1 else ())
     taken = _best_spread(own, seed)[:wanted]
-    kept = sorted(edited, key=lambda pair: _rank(pair, seed))[: len(edited) - wanted]
+    others = sorted(edited, key=lambda pair: _rank(pair, seed))
+    kept = _without_clashes(others, taken)[: len(edited) - len(taken)]
     remarks = []
     if len(own) < len(on_policy):
         remarks.append(
             f"{len(on_policy) - len(own):,} on-policy pairs left out: another pair says the same or the reverse"
         )
     if len(taken) < wanted:
-        total = len(taken) + len(kept)
-        reached = f"{len(taken) / total:.0%}" if total else "none"
         remarks.append(
-            f"{len(taken):,} on-policy pairs where {wanted:,} were wanted ({reached} of the written pairs instead of "
-            f"{share:.0%}): no more of the samples could be paired; more --samples_per_note give more"
+            f"{len(taken):,} on-policy pairs where {wanted:,} were wanted: no more of the samples could be paired, and "
+            "edited ones make up for the rest; more --samples_per_note give more"
         )
     order = {id(pair): index for index, pair in enumerate((*edited, *on_policy))}
     notes: dict[str, int] = {}

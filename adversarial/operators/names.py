@@ -55,7 +55,7 @@ def swap_name(kind: str, operator: str) -> Callable[[str, str, random.Random, Do
 
 def rename(summary: str, claim: Claim, other: Concept, rng: random.Random, donors: Donors) -> list[Edit] | None:
     """The edits that call the claim's concept by another's name wherever it stands; None if one reads ill."""
-    edits = []
+    edits: list[Edit] = []
     for claimed in extract_claims(summary):
         if claimed.concept is not claim.concept or claimed.concept is None:
             continue
@@ -63,6 +63,8 @@ def rename(summary: str, claim: Claim, other: Concept, rng: random.Random, donor
         edit = replace_name(summary, claimed.start, claimed.end, name, claim.type) if name else None
         if edit is None or (claimed is not claim and is_bound(summary, claimed)):
             return None
+        if edits and edit.start < edits[-1].end:
+            return None  # the name twice in a row: both edits would take the article
         edits.append(edit)
     return edits
 

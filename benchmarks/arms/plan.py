@@ -39,7 +39,6 @@ CODE = {
 # Seconds on 2 CPU cores, 2026-11-23: of one sampled summary, of a pair in an epoch and in the reference pass
 # (dpo_speed.json), of a summary in step 3 (generation_speed.json), and of what a step does before and after.
 SAMPLE, PAIR, REFERENCE, SUMMARY, AROUND = 1.6, 1.8, 0.7, 1.4, 30.0
-OWN_PAIRS_A_SAMPLE = 0.8  # 274 pairs from 340 summaries
 # Journals of generated texts: a step takes from them what has the same model, note and settings.
 TEXTS = {PAIRS: ("train_samples.jsonl", "val_samples.jsonl"), EVALUATE: ("generated.journal.jsonl",)}
 VAL_PAIRS = 40  # for the validation loss, which decides nothing here
@@ -151,13 +150,7 @@ class Plan:
         return min(self.pairs / self.pairs_a_note(), self._count(TRAIN_NOTES))
 
     def pairs_a_note(self) -> float:
-        """The edited pairs of a note, of which ``--on_policy_share`` make room for the model's own."""
-        edited = self.edited_pairs_a_note()
-        room = self.args.on_policy_share * edited
-        return edited - room + min(room, OWN_PAIRS_A_SAMPLE * self.args.samples_per_note)
-
-    def edited_pairs_a_note(self) -> float:
-        """As many as are asked for."""
+        """As many as are asked for: edited pairs make up for what samples do not give."""
         return self.args.negatives_per_note
 
     def _count(self, name: str) -> int:

@@ -37,9 +37,9 @@ class RealTextPlan(Plan):
         """The file of the notes that all arms summarise."""
         return f"{self.args.mts_dir}/{TEST_NOTES}"
 
-    def edited_pairs_a_note(self) -> float:
+    def pairs_a_note(self) -> float:
         """Fewer than are asked for."""
-        return EDITED_PAIRS * super().edited_pairs_a_note()
+        return EDITED_PAIRS * super().pairs_a_note()
 
 
 def with_inputs(args: argparse.Namespace, reads: str) -> argparse.Namespace:
