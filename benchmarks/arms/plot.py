@@ -63,10 +63,11 @@ def draw_coverage(panel: Any, arms: Mapping[str, Any]) -> None:
     for name, arm in arms.items():
         rate, coverage = arm["oracle"]["hallucination_rate"], arm["oracle"]["coverage"]
         reach = [[100 * (rate["share"] - rate["low"])], [100 * (rate["high"] - rate["share"])]]
-        panel.errorbar([100 * rate["share"]], [100 * coverage], xerr=reach, fmt="o", capsize=3, color=COLOURS[name])
-        panel.annotate(TITLES[name], (100 * rate["share"], 100 * coverage), xytext=(6, 6), textcoords="offset points")
+        place = [100 * rate["share"]], [100 * coverage]
+        panel.errorbar(*place, xerr=reach, fmt="o", capsize=3, color=COLOURS[name], label=TITLES[name])
     coverages = [100 * arm["oracle"]["coverage"] for arm in arms.values()]
     around = (min(coverages) - 10, max(coverages) + 10)  # points, so that a small difference looks small
     panel.set(
         title="Important facts given", xlabel="summaries with an error, %", ylabel="%", xlim=(0, 100), ylim=around
     )
+    panel.legend()
