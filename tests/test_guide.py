@@ -46,7 +46,7 @@ def test_its_links_lead_somewhere():
 @pytest.mark.parametrize("command", sorted(COMMANDS))
 def test_its_commands_are_understood(command):
     _, *words = shlex.split(command)
-    script(words).build_parser().parse_args(words[1:])
+    assert script(words).build_parser().parse_args(words[1:])
 
 
 @pytest.mark.parametrize("option", sorted(set(re.findall(r"--\w+", " ".join(CODE)))))
