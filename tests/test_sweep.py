@@ -207,11 +207,15 @@ def test_the_default_setting_is_one_value_of_each_factor_and_is_trained_once(arg
         "5e-05": "learning_rate_5e-05",
     }
     assert values["num_epochs"] == {"1": "num_epochs_1", "2": SETTING, "3": "num_epochs_3"}
-    assert values["loss"] == {"sigmoid": SETTING, "sigmoid + 0.2 sft": "loss_sigmoid_0.2_sft"}
+    assert values["loss"] == {
+        "sigmoid": SETTING,
+        "sigmoid + 0.2 sft": "loss_sigmoid_0.2_sft",
+        "sigmoid + sft": "loss_sigmoid_sft",
+    }
     assert list(values["beta"]) == ["0.05", "0.1", "0.2", "0.5"]
     assert values["all_weights"]["5e-06"] == "all_weights_5e-06"
     names = [arm.name for arm in planned(args).arms]
-    assert len(names) == len(set(names)) == 1 + 3 + 2 + 1 + 3 + 4
+    assert len(names) == len(set(names)) == 1 + 3 + 2 + 2 + 3 + 4
     assert names[0] == SETTING
 
 
@@ -222,7 +226,9 @@ def test_a_setting_between_the_values_is_added_to_them_in_its_place(args):
     assert points("learning_rate", setting)["2e-05"] == points("beta", setting)["0.3"] == Arm(SETTING, {})
     assert points("all_weights", setting)["2e-05"] == Arm("all_weights_2e-05", ALL_WEIGHTS)
     assert points("loss", setting)["sigmoid"].changes == PLAIN
-    assert list(points("loss", setting)) == ["sigmoid", "sigmoid + 0.2 sft", "apo_zero + 0.5 sft"]
+    assert list(points("loss", setting)) == [
+        *("sigmoid", "sigmoid + 0.2 sft", "sigmoid + sft", "apo_zero + 0.5 sft")
+    ]
 
 
 def test_each_step_s_time_by_hand(args):
@@ -265,12 +271,12 @@ def test_what_each_factor_takes_is_said_and_a_shared_step_is_counted_once(args, 
     sweep.print_plan(plan, factors, steps)
     epoch, judged = 30 + 200 * 1.8 + 40 * 0.7, 30 + 100 * 1.4
     first = steps["pairs"].expected + 2 * judged + 2 * epoch + 240 * 0.7
-    epochs, loss = 2 * judged + epoch, judged + 2 * epoch - 30  # what a step does around its epochs, it does once
+    epochs, loss = 2 * judged + epoch, 2 * (judged + 2 * epoch - 30)  # what a step does around its epochs, it does once
     assert capsys.readouterr().out.splitlines()[1:] == [
-        f"Steps          10, 0 of them done; about {(first + epochs + loss) / 60:.1f} minutes left",
+        f"Steps          12, 0 of them done; about {(first + epochs + loss) / 60:.1f} minutes left",
         f"setting        and pairs and Stage A: about {first / 60:.1f} minutes",
         f"num_epochs     1, 2, 3: about {epochs / 60:.1f} minutes",
-        f"loss           sigmoid, sigmoid + 0.2 sft: about {loss / 60:.1f} minutes",
+        f"loss           sigmoid, sigmoid + 0.2 sft, sigmoid + sft: about {loss / 60:.1f} minutes",
     ]
 
 
