@@ -95,6 +95,12 @@ def build_parser() -> argparse.ArgumentParser:
         default=0,
         help="stop after so many epochs without a lower validation loss, and keep the best model; 0 never stops",
     )
+    training.add_argument(
+        "--average_steps",
+        type=positive_int,
+        default=50,
+        help="the model is the mean of the weights over about so many steps; 1 takes those after the last step",
+    )
     training.add_argument("--seed", type=int, default=42, help="of the sample and of the order")
     training.add_argument("--force", action="store_true", help="train although learning rate or memory forbid it")
 
@@ -166,6 +172,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     busy = f"another process is training {run.path}; wait for it, or stop it first"
     with locked(run.path / "lock", busy):
         # -------------------------------------------------------------- policy, reference, pairs
+        from preference.averaging import averaged_weights
         from preference.data.hardest import keep_hardest
         from preference.data.reference import ReferenceLogProbs, reference_id
         from preference.expected_time import expected_seconds
@@ -227,7 +234,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.early_stopping_patience:
             copy_folder(run.best_model, run.final_model)
         else:
-            save_final_model(trainer.model, tokenizer, checkpoint, run.final_model)
+            with averaged_weights(trainer.optimizer):
+                save_final_model(trainer.model, tokenizer, checkpoint, run.final_model)
         draw_curves(trainer.state.log_history, run.path / CURVES)
         complete_record(record, run, figures, {"train": train, "val": val}, seconds)
         del trainer, policy  # --merge needs their memory

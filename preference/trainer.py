@@ -13,6 +13,7 @@ from tqdm import tqdm
 from trl import DPOTrainer
 from trl.trainer.utils import add_fused_lm_head
 
+from preference.averaging import averaged_weights
 from preference.data.batches import batch_of, by_length, training_order
 from preference.data.pairs import pair_ids
 from preference.memory.out_of_memory import PairsAtOnce
@@ -96,6 +97,11 @@ class PairsTrainer(WholeCheckpoints, WholeBatches, DPOTrainer):
         """The stock step, done with fewer pairs at once where memory runs out."""
         step = partial(super().prediction_step, model, inputs, *args, **options)
         return self._within_memory("validation", inputs, step, shared_by=self.args.world_size)
+
+    def evaluate(self, *args: Any, **options: Any) -> Any:
+        """The stock evaluation, of the weights that would be saved now; so are the callbacks that come after it."""
+        with averaged_weights(self.optimizer):
+            return super().evaluate(*args, **options)
 
     def compute_ref_log_probs(self, model: Any, inputs: Any) -> Any:
         """The stock reference pass, pairs of one note run together, fewer at once where memory runs out."""

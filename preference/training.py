@@ -10,6 +10,7 @@ from tqdm import tqdm
 from transformers import set_seed
 from trl import DPOConfig
 
+from preference.averaging import AverageWeights
 from preference.callbacks import KeepBest, ReferenceCheck, StopOnDivergence, WarnOfDisplacement
 from preference.memory.preflight import checkpoints_gradients
 from preference.policy import Policy, adapter_weights, keep_trainable_fp32
@@ -116,6 +117,8 @@ def build_trainer(
         SaveByTheClock(each_epoch=True),
     ):
         trainer.add_callback(callback)
+    if args.average_steps > 1:
+        trainer.add_callback(AverageWeights(args.average_steps))
     if args.report_to == "tensorboard":
         trainer.add_callback(log_for_tensorboard(run.path / "tensorboard"))
     return trainer

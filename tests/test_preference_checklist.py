@@ -142,7 +142,7 @@ def test_too_little_memory_and_disk(tiny_adapter, dry_run, monkeypatch):
 
 def test_disk_holds_two_checkpoints_and_two_of_each_model():
     one = checklist.disk_needed(1_000_000, pairs=0) - checklist.disk_needed(0, pairs=0)
-    assert one == 1_000_000 * (2 * (4 + 8) + 2 * 4 + 2 * 4)
+    assert one == 1_000_000 * (2 * (4 + 8 + 4) + 2 * 4 + 2 * 4)
 
 
 def test_the_rough_time_is_operations_by_speed():

@@ -97,7 +97,7 @@ def test_an_8b_model_in_4_bit_trains_on_a_card_of_12_gb():
     other = 2 * 128256 * 4096 + (2 * 32 + 1) * 4096
     assert memory.weights.size == pytest.approx(32 * a_layer * 4.127 / 8 + other * 2)
     lora = 32 * 16 * (2 * (4096 + 4096) + 2 * (4096 + 1024) + 3 * (4096 + 14336))
-    assert (memory.gradients.size, memory.optimizer.size) == (lora * 4, lora * 8)
+    assert (memory.gradients.size, memory.optimizer.size) == (lora * 4, lora * 12)
     assert memory.activations.size > 32 * 641 * 4096 * 2  # the input of each layer, in bf16
     assert sum(part.size for part in memory.parts.values()) == memory.total < 9e9
     shown = memory.arithmetic()
@@ -131,11 +131,11 @@ def test_gradient_checkpointing_keeps_one_layer_and_the_input_of_each():
     assert off > 8 * on
 
 
-def test_all_weights_need_four_times_their_fp32_size_before_any_batch():
+def test_all_weights_need_five_times_their_fp32_size_before_any_batch():
     shape = shape_of(small(2))
     parameters = sum(parameter.numel() for parameter in LlamaForCausalLM(small(2)).parameters())
     memory = predict(shape, Batch(1, 1, 1), Plan("cpu", False, AdapterShape(0, 0)))
-    assert memory.weights.size + memory.gradients.size + memory.optimizer.size == 16 * parameters
+    assert memory.weights.size + memory.gradients.size + memory.optimizer.size == 20 * parameters
 
 
 def test_an_adapter_is_sized_by_its_own_file(tiny_model, tiny_adapter):

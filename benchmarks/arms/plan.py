@@ -24,7 +24,8 @@ NOTES = {"val": "validation_set_processed.csv", "test": "test_set_processed.csv"
 OF_PAIRS = ("on_policy_share", "samples_per_note", "temperature", "negatives_per_note", "strategies")
 OF_LOSS = ("loss_type", "loss_weights")
 OF_TRAINING = (
-    *("learning_rate", "num_epochs", "beta", "batch_size", "gradient_accumulation_steps", "keep_hardest", "force"),
+    *("learning_rate", "num_epochs", "beta", "batch_size", "gradient_accumulation_steps", "keep_hardest"),
+    *("average_steps", "force"),
 )
 # The control arm's loss, one of TRL's: the mean cross entropy of the chosen summaries' tokens, as SFT has it.
 SFT = "sft"

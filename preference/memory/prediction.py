@@ -41,7 +41,7 @@ class Plan:
 
     ``half``: computes in bf16 or fp16, else in fp32. ``quantization``: of the frozen linear layers, ``4bit``, ``8bit``
     or None. ``checkpointing``: layers are computed again in the backward pass. ``triton``: its kernels are there.
-    ``large_pages``: a CPU's blocks are in them.
+    ``averaged``: the mean of the trained weights is kept. ``large_pages``: a CPU's blocks are in them.
     """
 
     device: str
@@ -50,6 +50,7 @@ class Plan:
     quantization: str | None = None
     checkpointing: bool = False
     triton: bool = False
+    averaged: bool = True
     large_pages: bool = False
 
     @property
@@ -125,6 +126,7 @@ def predict(shape: ModelShape, batch: Batch, plan: Plan) -> Memory:
         adapter = Part(
             trained * (FP32 + copy), f"{_count(trained)} parameters of rank {plan.adapter.rank} x {FP32 + copy}"
         )
+    copies, named = (3, "two moments and the weights' mean") if plan.averaged else (2, "two moments")
     kept, layer = saved_by_layer(shape, batch, plan), shape.layers
     stream = batch.tokens * shape.hidden
     if plan.checkpointing:
@@ -149,7 +151,7 @@ def predict(shape: ModelShape, batch: Batch, plan: Plan) -> Memory:
         weights=weights,
         adapter=adapter,
         gradients=Part(trained * FP32, f"{_count(trained)} x 4"),
-        optimizer=Part(trained * 2 * FP32, f"AdamW's two moments: {_count(trained)} x 8"),
+        optimizer=Part(trained * copies * FP32, f"AdamW's {named}: {_count(trained)} x {copies * FP32}"),
         activations=activations,
         scratch=scratch,
         fragmentation=Part(

@@ -90,6 +90,7 @@ class Preflight:
             quantization="4bit" if args.load_in_4bit else "8bit" if args.load_in_8bit else None,
             checkpointing=checkpoints_gradients(device),
             triton=device.type == "cuda" and _is_there("triton"),
+            averaged=args.average_steps > 1,
             large_pages=device.type == "cpu" and has_large_pages(),
         )
         asked = Choice(args.batch_size, args.gradient_accumulation_steps, args.max_length, args.load_in_4bit)
