@@ -254,10 +254,10 @@ def training_line(args: argparse.Namespace, dtype: torch.dtype, device: torch.de
 def disk_needed(trained: int, pairs: int, merged: int = 0) -> float:
     """Bytes that a run writes, at most at a time, for so many trained parameters and, with --merge, all parameters.
 
-    All are in fp32. A checkpoint holds the trained ones and AdamW's two moments and their mean, and a new one is written
+    All are in fp32. A checkpoint holds the trained ones, AdamW's two moments and their mean, and a new one is written
     beside the old; the best, the final and the merged model too are each written beside the one that they replace: for
-    a trained parameter 2 x 16 + 2 x 4 + 2 x 4 bytes. Tokenizers, logs and the reference's log-probs (about 100 bytes a pair)
-    come on top.
+    a trained parameter 2 x 16 + 2 x 4 + 2 x 4 bytes. Tokenizers, logs and the reference's log-probs (about 100 bytes a
+    pair) come on top.
     """
     return 48 * trained + 8 * merged + 100 * pairs + 50e6
 

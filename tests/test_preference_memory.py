@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from contextlib import nullcontext
 from types import SimpleNamespace
 
@@ -27,6 +26,7 @@ from preference.memory.model_shape import AdapterShape, adapter_of, new_adapter,
 from preference.memory.prediction import Plan, heaviest, predict, saved_by_layer
 from preference.memory.preflight import Choice, Preflight, command_with, fitting_options, free_memory
 from preference.packing.shared_prefix import IGNORED, by_note, pack
+from stage_b_dpo_training import build_parser
 from tests.tiny import find
 from utils.cli import UserError
 from utils.models import all_linear_lora
@@ -238,9 +238,7 @@ def test_the_command_that_fits_is_the_given_one_with_other_numbers():
 
 
 def test_a_run_that_will_not_fit_is_refused_with_the_command_that_will(tiny_adapter):
-    args = argparse.Namespace(
-        lora_r=16, batch_size=4, gradient_accumulation_steps=1, max_length=1024, load_in_4bit=False, load_in_8bit=False
-    )
+    args = build_parser().parse_args([])
     preflight = Preflight.of(args, find(tiny_adapter), CPU, PAIRS)
     needed, less = preflight.memory().total, preflight.memory(Choice(2, 2, 1024)).total
     assert preflight.verdict([], free=needed).way_out is None

@@ -226,9 +226,7 @@ def test_a_setting_between_the_values_is_added_to_them_in_its_place(args):
     assert points("learning_rate", setting)["2e-05"] == points("beta", setting)["0.3"] == Arm(SETTING, {})
     assert points("all_weights", setting)["2e-05"] == Arm("all_weights_2e-05", ALL_WEIGHTS)
     assert points("loss", setting)["sigmoid"].changes == PLAIN
-    assert list(points("loss", setting)) == [
-        *("sigmoid", "sigmoid + 0.2 sft", "sigmoid + sft", "apo_zero + 0.5 sft")
-    ]
+    assert list(points("loss", setting)) == [*("sigmoid", "sigmoid + 0.2 sft", "sigmoid + sft", "apo_zero + 0.5 sft")]
 
 
 def test_each_step_s_time_by_hand(args):
