@@ -21,7 +21,8 @@ class AverageWeights(TrainerCallback):
 
     Under a constant learning rate the weights move around what they should be, with every batch's noise; their mean
     does not (Polyak and Juditsky 1992, SIAM J. Control Optim. 30(4); in preference training, WARP, arXiv 2406.16768).
-    Training does not see it, so it goes as it would without.
+    Training does not see it, so it goes as it would without. (torch.optim.swa_utils.AveragedModel would copy the frozen
+    weights as well, and the trainer's checkpoints would not hold it.)
     """
 
     def __init__(self, steps: int) -> None:
