@@ -43,8 +43,8 @@ demo: .venv/.runtime
 # Where a value is not the default of steps 1 and 2, it was chosen on validation notes (benchmarks/LOG.md).
 outcome: .venv/.runtime
 	@$(PY) models/fetch_base_model.py
-	@$(PY) benchmarks/outcome.py --split test --notes 300 --changes 240 --train_pairs 240 --hours 2 \
-		--learning_rate 5e-5 --num_epochs 1 --beta 0.1 --loss_type sigmoid --average_steps 1
+	@$(PY) benchmarks/outcome.py --split test --notes 300 --changes 240 --train_pairs 720 --hours 2 \
+		--learning_rate 5e-5 --num_epochs 1 --beta 0.1 --loss_type sigmoid sft --loss_weights 1 0.5
 
 test: .venv/.dev
 	$(PY) -m pytest

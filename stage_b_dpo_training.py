@@ -99,7 +99,8 @@ def build_parser() -> argparse.ArgumentParser:
         "--average_steps",
         type=positive_int,
         default=50,
-        help="the model is the mean of the weights over about so many steps; 1 takes those after the last step",
+        help="the model is the mean of the weights over the last quarter of the steps, at most about so many; 1 takes "
+        "those after the last step",
     )
     training.add_argument("--seed", type=int, default=42, help="of the sample and of the order")
     training.add_argument("--force", action="store_true", help="train although learning rate or memory forbid it")

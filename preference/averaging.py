@@ -17,12 +17,13 @@ AVERAGE = "average"  # in the optimizer's state, beside AdamW's moments: so ever
 
 
 class AverageWeights(TrainerCallback):
-    """Keep the mean of the trained weights: over all steps up to ``steps``, from then on exponentially.
+    """Keep an exponential mean of the trained weights: over about the last quarter of the steps, at most ``steps``.
 
-    Under a constant learning rate the weights move around what they should be, with every batch's noise; their mean
-    does not (Polyak and Juditsky 1992, SIAM J. Control Optim. 30(4); in preference training, WARP, arXiv 2406.16768).
-    Training does not see it, so it goes as it would without. (torch.optim.swa_utils.AveragedModel would copy the frozen
-    weights as well, and the trainer's checkpoints would not hold it.)
+    The window grows with the run, so that a short run, too, forgets where it began. Under a constant learning rate the
+    weights move around what they should be, with every batch's noise; their mean does not (Polyak and Juditsky 1992,
+    SIAM J. Control Optim. 30(4); in preference training, WARP, arXiv 2406.16768). Training does not see it, so it goes
+    as it would without. (torch.optim.swa_utils.AveragedModel would copy the frozen weights as well, and the trainer's
+    checkpoints would not hold it.)
     """
 
     def __init__(self, steps: int) -> None:
@@ -32,8 +33,10 @@ class AverageWeights(TrainerCallback):
     def on_step_end(self, args: Any, state: TrainerState, control: Any, optimizer: Any = None, **_: Any) -> None:
         """Take the weights after this step into the mean."""
         for weight, kept in _states(optimizer):
-            mean = kept.setdefault(AVERAGE, weight.detach().clone())
-            mean.lerp_(weight, 1 / min(state.global_step, self.steps))
+            if AVERAGE in kept:
+                kept[AVERAGE].lerp_(weight, 1 / min(state.global_step // 4 + 1, self.steps))
+            else:
+                kept[AVERAGE] = weight.detach().clone()
 
 
 @contextmanager

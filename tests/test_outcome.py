@@ -182,14 +182,19 @@ def step(tmp_path):
     return build
 
 
-@pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs process groups")
-def test_a_step_killed_by_a_signal_is_done_again_and_its_time_is_added_up(step, tmp_path):
-    made = step(0)
+def in_its_own_process(made: Step) -> subprocess.CompletedProcess[str]:
     program = (
         f"from pathlib import Path\nfrom benchmarks.arms.steps import Step, run_steps\n"
         f"run_steps([Step({made.name!r}, 'nothing', {made.words!r}, Path({str(made.folder)!r}), 1.0)])"
     )
-    killed = subprocess.run([sys.executable, "-c", program], cwd=PROJECT_ROOT, start_new_session=True, check=False)
+    words = [sys.executable, "-c", program]
+    return subprocess.run(words, cwd=PROJECT_ROOT, start_new_session=True, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs process groups")
+def test_a_step_killed_by_a_signal_is_done_again_and_its_time_is_added_up(step, tmp_path):
+    made = step(0)
+    killed = in_its_own_process(made)
     assert killed.returncode < 0
     assert seconds_if_done(made) is None
     taken = run_steps([made])
@@ -199,6 +204,29 @@ def test_a_step_killed_by_a_signal_is_done_again_and_its_time_is_added_up(step, 
     assert made.log.read_text().count("at work") == 2
     assert run_steps([made]) == taken
     assert made.log.read_text().count("at work") == 2
+
+
+TERMINATED = """
+import os, signal, sys
+from pathlib import Path
+folder = Path(sys.argv[sys.argv.index("--output_dir") + 1])
+(folder / "pid").write_text(str(os.getpid()))
+signal.alarm(60)
+os.kill(os.getppid(), signal.SIGTERM)
+signal.pause()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs POSIX signals")
+def test_sigterm_ends_the_step_as_well(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(TERMINATED)
+    made = make_step(tmp_path, "step", "nothing", str(script), {}, reads="a", expected=1.0)
+    ended = in_its_own_process(made)
+    assert ended.stderr.rstrip().endswith("KeyboardInterrupt")
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((made.folder / "pid").read_text()), 0)
+    assert [line.get("done") for line in read_journal(tmp_path / "steps.jsonl")] == [None, False]
 
 
 def test_a_step_that_fails_says_where_its_log_is_and_is_not_done(step, capsys):

@@ -31,21 +31,25 @@ def moving(*values, steps):
 @pytest.mark.parametrize(
     ("steps", "mean"),
     [
-        (1, 8.0),
-        (2, ((1 + 3) / 2 + 5) / 4 + 8 / 2),
-        (3, (1 + 3 + 5) / 3 * 2 / 3 + 8 / 3),
-        (4, (1 + 3 + 5 + 8) / 4),
-        (99, (1 + 3 + 5 + 8) / 4),
+        (1, 6.0),
+        (2, ((((1 + 3) / 2 + 5) / 2 + 8) / 2 + 2) / 4 + 6 / 2),
+        (3, ((((1 + 3) / 2 + 5) / 2 + 8) / 2 + 2) / 3 + 6 / 3),
+        (50, ((((1 + 3) / 2 + 5) / 2 + 8) / 2 + 2) / 3 + 6 / 3),
     ],
 )
-def test_the_mean_is_plain_for_so_many_steps_and_moves_on_from_then(steps, mean):
-    weight, optimizer = moving(1, 3, 5, 8, steps=steps)
+def test_the_mean_takes_a_quarter_of_the_steps_at_most_so_many(steps, mean):
+    weight, optimizer = moving(9, 7, 1, 3, 5, 8, 2, 6, steps=steps)
     assert optimizer.state[weight][AVERAGE].item() == pytest.approx(mean)
-    assert weight.item() == 8
+    assert weight.item() == 6
+
+
+def test_a_long_run_forgets_where_it_began():
+    weight, optimizer = moving(*[1000] * 3, *[0] * 197, steps=50)
+    assert 0 < optimizer.state[weight][AVERAGE].item() < 1
 
 
 def test_weights_are_exchanged_for_their_mean_and_given_back_whatever_happens():
-    weight, optimizer = moving(1, 3, steps=9)
+    weight, optimizer = moving(0, 1, 1, 3, steps=9)
     with pytest.raises(KeyError), averaged_weights(optimizer):
         assert weight.item() == 2
         raise KeyError
@@ -61,7 +65,7 @@ def test_without_a_mean_nothing_is_exchanged():
 
 
 def test_a_checkpoint_holds_the_mean():
-    weight, optimizer = moving(1, 3, steps=9)
+    weight, optimizer = moving(0, 1, 1, 3, steps=9)
     another = torch.nn.Parameter(weight.detach().clone())
     restored = torch.optim.AdamW([another])
     restored.load_state_dict(optimizer.state_dict())
@@ -98,12 +102,12 @@ def saved(folder):
     return {name.replace(".weight", ".default.weight"): tensor for name, tensor in tensors.items()}
 
 
-def test_the_model_is_the_mean_of_the_weights_after_each_step(runs):
+def test_the_model_is_the_mean_of_the_weights_after_the_last_steps(runs):
     folder, seen = runs
     steps = seen["mean"]
     assert len(steps) == 5
     for name, tensor in saved(folder / "mean").items():
-        torch.testing.assert_close(tensor, torch.stack([step[name] for step in steps]).mean(0))
+        torch.testing.assert_close(tensor, (steps[2][name] + steps[3][name] + 2 * steps[4][name]) / 4)
     last = saved(folder / "last")
     assert all(torch.equal(tensor, seen["last"][-1][name]) for name, tensor in last.items())
 

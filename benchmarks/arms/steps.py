@@ -6,6 +6,7 @@ A folder is named by the command that fills it and by what the command reads, so
 from __future__ import annotations
 
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -131,17 +132,24 @@ def run_step(step: Step) -> float:
 
 
 def call(step: Step) -> int:
-    """Run a step's command, its output into its log; its exit code. A Ctrl-C is the command's to answer, it saves."""
+    """Run a step's command, its output into its log; its exit code. It answers a signal to stop itself: it saves.
+
+    A terminal sends Ctrl-C to both of them; what a scheduler sends, SIGTERM, comes here alone and is handed on.
+    """
     script, *options = step.words
     with step.log.open("a", encoding="utf-8", newline="") as log:
         log.write(f"$ {step.command}\n")
         log.flush()
         words = [sys.executable, str(PROJECT_ROOT / script), *options]
         process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+        before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
         try:
-            return process.wait()
+            code = process.wait()
         except KeyboardInterrupt:
-            return process.wait() and EXIT_INTERRUPTED  # 0 where it had just ended
+            code = process.wait() and EXIT_INTERRUPTED  # 0 where it had just ended
+        finally:
+            signal.signal(signal.SIGTERM, before)
+        return EXIT_INTERRUPTED if code == -signal.SIGTERM else code
 
 
 def _sittings(step: Step) -> list[dict[str, Any]]:
