@@ -72,7 +72,7 @@ def build_parser() -> argparse.ArgumentParser:
         type=share,
         default=1.0,
         metavar="SHARE",
-        help="train on this share of the pairs, those whose rejected summary the reference finds likeliest",
+        help="train on this share of the pairs, those that the reference tells apart least",
     )
 
     training = parser.add_argument_group("training")
@@ -157,6 +157,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     inputs = {"train_data": train_path, "val_data": val_path, **checkpoint.folders}
     shown = RunRecord(args.output_dir, __file__, args, parser, inputs)
     run = RunFolder(args.output_dir, run_name(args, shown.identity(*NOT_DECIDING)))
+    if run.epoch > args.num_epochs:  # it has gone further, and cannot go back
+        run = RunFolder(args.output_dir, f"{run.name}_{args.num_epochs:g}epochs")
     record = shown.at(run.path)
     if run.final_model.is_dir() and record.is_finished(*ASIDE):
         if not is_main_process():

@@ -121,6 +121,21 @@ def test_one_more_epoch_goes_on_from_the_last_state(tiny_adapter, pairs, uninter
     assert len(all_runs(tmp_path / "out")) == 1
 
 
+def test_fewer_epochs_than_a_run_has_are_a_run_of_their_own(tiny_adapter, pairs, tmp_path, capsys):
+    run(tiny_adapter, pairs, tmp_path / "short", "--num_epochs", "1")
+    out = tmp_path / "out"
+    run(tiny_adapter, pairs, out, "--num_epochs", "2")
+    longer = weights(out)
+    run(tiny_adapter, pairs, out, "--num_epochs", "1")
+    assert weights(out) == weights(tmp_path / "short") != longer
+    assert [entry["epoch"] for entry in all_runs(out)] == [2, 1]
+    capsys.readouterr()
+    for epochs, expected in (("1", weights(out)), ("2", longer)):  # both are there: nothing to train
+        run(tiny_adapter, pairs, out, "--num_epochs", epochs)
+        assert weights(out) == expected
+    assert "after step" not in capsys.readouterr().out
+
+
 def test_another_beta_is_another_run_and_the_first_can_come_back(tiny_adapter, pairs, tmp_path, capsys):
     out = tmp_path / "out"
     run(tiny_adapter, pairs, out, "--num_epochs", "1")

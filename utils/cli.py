@@ -73,8 +73,11 @@ def run_script(main: Callable[[Sequence[str] | None], int]) -> None:
 
 def this_command() -> str:
     """The command that started this process, as this system's shell takes it."""
-    processes = process_count()
-    launcher = ["python"] if processes == 1 else ["torchrun", "--nproc_per_node", str(processes)]
+    launcher = ["python"]
+    if process_count() > 1:
+        here = int(os.environ.get("LOCAL_WORLD_SIZE", process_count()))
+        machines = process_count() // here
+        launcher = ["torchrun", *(("--nnodes", str(machines)) if machines > 1 else ()), "--nproc_per_node", str(here)]
     words = [*launcher, *sys.argv]
     return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
 

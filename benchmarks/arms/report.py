@@ -46,6 +46,7 @@ OUTCOMES = {
     "other": "has another value",
 }
 README_ROWS = tuple(ARM_ROWS)[:6]
+COMPARED_IN_README = {"stage_a": "Stage A", "control": "the control"}  # arms, and what README calls them
 BEGIN, END = "<!-- from benchmarks/outcome.json -->", "<!-- end of benchmarks/outcome.json -->"
 NOTHING_YET = "Not measured on the test notes yet."
 
@@ -204,11 +205,16 @@ def readme_block(record: Record | None) -> str:
     """What stands between the two marks in README."""
     if record is None:
         return f"{BEGIN}\n{NOTHING_YET}\n{END}"
-    change = record["changes"]["stage_b against stage_a"]["oracle"]
+    changes = {words: record["changes"].get(f"stage_b against {arm}") for arm, words in COMPARED_IN_README.items()}
+    compared = "; ".join(
+        f"against {words} {change['oracle']['fixed']} fixed and {change['oracle']['broken']} broken "
+        f"(exact McNemar p = {change['oracle']['mcnemar_p']:.2g})"
+        for words, change in changes.items()
+        if change is not None
+    )
     hours = sum(step["seconds"] for step in record["steps"]) / 3600
     said = (
-        f"{record['notes']} test notes, 95 % intervals; against Stage A {change['fixed']} fixed and {change['broken']} "
-        f"broken (exact McNemar p = {change['mcnemar_p']:.2g}); {hours:.1f} hours on "
+        f"{record['notes']} test notes, 95 % intervals; {compared}; {hours:.1f} hours on "
         f"{record['machine']['processors_used']} cores. What changed, note by note, and what was not reached: "
         "`benchmarks/OUTCOME.md`."
     )

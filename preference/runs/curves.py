@@ -8,7 +8,7 @@ from typing import Any
 
 SMOOTHED_OVER = 20  # steps: one batch of four pairs says little
 TRAIN, VALIDATION, REJECTED = "#4477aa", "#ee6677", "#bbbbbb"
-# Title, what is drawn (its name in the log, colour, label), and the value of an untrained model.
+# Title, what is drawn (its name in the log, colour, label), and the value of a model that cannot tell them apart.
 PANELS: tuple[tuple[str, tuple[tuple[str, str, str], ...], float | None], ...] = (
     (
         "loss",

@@ -1,8 +1,8 @@
 """The runs of one output folder: each in a folder of its own, the last complete one shown at the top.
 
 OUTPUT_DIR/runs/<name>/ holds all of a run: its record, metrics, curves, checkpoints and model. A run is named by what
-decides its figures, all but the number of epochs: the same command with more epochs goes on with the same run. What
-steps 3 and 4 find of its model comes in by ``utils.rates.add_rate``.
+decides its figures, all but the number of epochs: the same command with more epochs goes on with the same run; one with
+fewer than it has is a run of its own. What steps 3 and 4 find of its model comes in by ``utils.rates.add_rate``.
 """
 
 from __future__ import annotations
@@ -61,6 +61,11 @@ class RunFolder:
         """The model with the lowest validation loss so far."""
         return self.path / "best_model"
 
+    @property
+    def epoch(self) -> float:
+        """The last epoch that it has logged, with what is done of it; 0 before the first step."""
+        return max((line["epoch"] for line in read_journal(self.path / METRICS)), default=0.0)
+
     def begin(self, record: RunRecord) -> None:
         """Note what the run is made of, and take away what was made from the model that it is about to replace."""
         started = datetime.now(UTC).isoformat(timespec="seconds")
@@ -103,7 +108,7 @@ def all_runs(output_dir: Path) -> list[dict[str, Any]]:
             continue
         epochs = run["arguments"]["num_epochs"]["value"]
         run["rates"] = [line for line in read_journal(folder / RATES) if line["num_epochs"] == epochs]
-        run["epoch"] = max((line["epoch"] for line in read_journal(folder / METRICS)), default=0.0)
+        run["epoch"] = RunFolder(output_dir, folder.name).epoch
         run["shown"] = folder.name == shown
         found.append(run)
     return sorted(found, key=lambda run: str(run.get("finished") or run["started"]))
