@@ -265,14 +265,14 @@ def test_each_step_s_time_by_hand(args):
     seconds = {step.name: step.expected for step in Plan(args, 280, "a").steps()}
     assert seconds == pytest.approx(
         {
-            "pairs": 30 + 280 / 3 * (1 + 520 / 3600) * 4 * 1.6,
-            "stage_b": 30 + 280 * (2 * 1.8 + 0.7),
-            "control": 30 + 280 * 2 * 1.8,  # the reference is Stage B's
-            "pairs_2": 30 + 280 / 3 * (1 + 520 / 3600) * 4 * 1.6,
-            "stage_b_2": 30 + 280 * (2 * 1.8 + 0.7),
-            "control_2": 30 + 280 * (2 * 1.8 + 0.7),  # of its own, which is the first control arm
-            **{f"evaluate_{arm}": 30 + 300 * 1.4 for arm in ("stage_a", "stage_b", "control")},
-            "counterfactual": 30 + 2 * (120 + 240) * 1.4,  # each note as it was, and with each change
+            "pairs": 30 + 280 / 3 * (1 + 520 / 3600) * 4 * 1.1,
+            "stage_b": 30 + 280 * (2 * 1.4 + 0.5),
+            "control": 30 + 280 * 2 * 1.4,  # the reference is Stage B's
+            "pairs_2": 30 + 280 / 3 * (1 + 520 / 3600) * 4 * 1.1,
+            "stage_b_2": 30 + 280 * (2 * 1.4 + 0.5),
+            "control_2": 30 + 280 * (2 * 1.4 + 0.5),  # of its own, which is the first control arm
+            **{f"evaluate_{arm}": 30 + 300 * 1.3 for arm in ("stage_a", "stage_b", "control")},
+            "counterfactual": 30 + 2 * (120 + 240) * 1.3,  # each note as it was, and with each change
         },
         rel=1e-6,
     )

@@ -215,10 +215,10 @@ def test_each_step_s_time_by_hand(planned):
         {
             "import": 30,
             "stage_a": 30 + 100 * 2 * 1.1,
-            "pairs": 30 + 30 / 0.9 * (1 + 10 / 100) * 4 * 1.6,
-            "stage_b": 30 + 30 * (2 * 1.8 + 0.7),
-            "control": 30 + 30 * 2 * 1.8,
-            **{f"evaluate_{arm}": 30 + 100 * 1.4 for arm in ARMS},
+            "pairs": 30 + 30 / 0.9 * (1 + 10 / 100) * 4 * 1.1,
+            "stage_b": 30 + 30 * (2 * 1.4 + 0.5),
+            "control": 30 + 30 * 2 * 1.4,
+            **{f"evaluate_{arm}": 30 + 100 * 1.3 for arm in ARMS},
         }
     )
 

@@ -231,13 +231,13 @@ def test_a_setting_between_the_values_is_added_to_them_in_its_place(args):
 
 def test_each_step_s_time_by_hand(args):
     seconds = {step.name: step.expected for step in planned(args, "num_epochs", "beta", "all_weights").steps()}
-    epoch, reference = 200 * 1.8 + 40 * 0.7, 240 * 0.7
+    epoch, reference = 200 * 1.4 + 40 * 0.5, 240 * 0.5
     assert seconds["train_num_epochs_1"] == pytest.approx(30 + epoch + reference)
     assert seconds["train_setting"] == seconds["train_num_epochs_3"] == pytest.approx(30 + epoch)
     assert seconds["train_beta_0.2"] == pytest.approx(30 + 2 * epoch)
     assert seconds["train_all_weights_1e-06"] == pytest.approx(30 + 1.6 * 2 * epoch + reference)
     assert seconds["train_all_weights_5e-06"] == pytest.approx(30 + 1.6 * 2 * epoch)
-    assert seconds["evaluate_beta_0.2"] == pytest.approx(30 + 100 * 1.4)
+    assert seconds["evaluate_beta_0.2"] == pytest.approx(30 + 100 * 1.3)
 
 
 def test_what_is_swept_beside_it_does_not_change_the_setting_s_run(args):
@@ -267,8 +267,8 @@ def test_what_each_factor_takes_is_said_and_a_shared_step_is_counted_once(args, 
     plan = SweepPlan(args, 200, "a", all_arms(factors.values()), "merged")
     steps = {step.name: step for step in plan.steps()}
     sweep.print_plan(plan, factors, steps)
-    epoch, judged = 30 + 200 * 1.8 + 40 * 0.7, 30 + 100 * 1.4
-    first = steps["pairs"].expected + 2 * judged + 2 * epoch + 240 * 0.7
+    epoch, judged = 30 + 200 * 1.4 + 40 * 0.5, 30 + 100 * 1.3
+    first = steps["pairs"].expected + 2 * judged + 2 * epoch + 240 * 0.5
     epochs, loss = 2 * judged + epoch, 2 * (judged + 2 * epoch - 30)  # what a step does around its epochs, it does once
     assert capsys.readouterr().out.splitlines()[1:] == [
         f"Steps          12, 0 of them done; about {(first + epochs + loss) / 60:.1f} minutes left",
