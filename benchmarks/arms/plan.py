@@ -37,8 +37,8 @@ CODE = {
     EVALUATE: ("evaluation_stage_a", "clinical"),
     COUNTERFACTUAL: ("clinical",),
 }
-# Seconds on 2 CPU cores, a fifth above those of make outcome on 2026-11-23: of one sampled summary, of a pair in an epoch
-# and in the reference pass, of a summary in step 3, and of what a step does before and after.
+# Seconds on 2 CPU cores, a fifth above those of make outcome on 2026-11-23: of one sampled summary, of a pair in an
+# epoch and in the reference pass, of a summary in step 3, and of what a step does before and after.
 SAMPLE, PAIR, REFERENCE, SUMMARY, AROUND = 1.1, 1.4, 0.5, 1.3, 30.0
 # Journals of generated texts: a step takes from them what has the same model, note and settings.
 TEXTS = {PAIRS: ("train_samples.jsonl", "val_samples.jsonl"), EVALUATE: ("generated.journal.jsonl",)}
