@@ -30,11 +30,11 @@ OF_TRAINING = (
 # The control arm's loss, one of TRL's: the mean cross entropy of the chosen summaries' tokens, as SFT has it.
 SFT = "sft"
 
-# Code whose change makes a script's output another one; what was trained on the pairs follows from their name.
+# Code whose change makes a script's output another one.
 CODE = {
     PAIRS: ("adversarial", "clinical"),
-    TRAIN: (),
-    EVALUATE: ("evaluation_stage_a", "clinical"),
+    TRAIN: ("preference/averaging.py", "preference/trainer.py", "preference/training.py"),
+    EVALUATE: ("evaluation_stage_a", "clinical", "utils/decoding.py", "utils/padded_decoding.py"),
     COUNTERFACTUAL: ("clinical",),
 }
 # Seconds on 2 CPU cores, a fifth above those of make outcome on 2026-11-23: of one sampled summary, of a pair in an
