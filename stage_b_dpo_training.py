@@ -37,10 +37,11 @@ if TYPE_CHECKING:
     from utils.models import Checkpoint
     from utils.run_record import RunRecord
 
-# TRL's, by its names; "sft" is the anchor that is mixed with another.
+# TRL's, by its names; "sft" is the anchor that is mixed with another. Those of noisy labels, "robust" and "exo_pair",
+# are left out: they need to be told how many labels are wrong.
 LOSSES = (
-    *("sigmoid", "sft", "apo_zero", "apo_down", "hinge", "ipo", "robust", "exo_pair", "nca_pair", "bco_pair"),
-    *("sppo_hard", "aot", "aot_unpaired", "discopop", "sigmoid_norm"),
+    *("sigmoid", "sft", "apo_zero", "apo_down", "hinge", "ipo", "nca_pair", "bco_pair", "sppo_hard"),
+    *("aot", "aot_unpaired", "discopop", "sigmoid_norm"),
 )
 
 
@@ -142,7 +143,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from preference.runs.folder import ASIDE, CURVES, FINAL_MODEL, METRICS, NOT_DECIDING, RunFolder
     from utils.distributed import is_main_process
     from utils.files import copy_folder, locked, make_output_dir
-    from utils.models import choose_device, find_checkpoint, load_tokenizer
+    from utils.models import choose_device, choose_dtype, find_checkpoint, load_tokenizer
     from utils.run_record import RunRecord
 
     warnings = check_options(args)
@@ -157,7 +158,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     inputs = {"train_data": train_path, "val_data": val_path, **checkpoint.folders}
     shown = RunRecord(args.output_dir, __file__, args, parser, inputs)
     run = RunFolder(args.output_dir, run_name(args, shown.identity(*NOT_DECIDING)))
-    if run.epoch > args.num_epochs:  # it has gone further, and cannot go back
+    if run.is_past(args.num_epochs):  # it has gone further, and cannot go back
         run = RunFolder(args.output_dir, f"{run.name}_{args.num_epochs:g}epochs")
     record = shown.at(run.path)
     if run.final_model.is_dir() and record.is_finished(*ASIDE):
@@ -176,6 +177,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with locked(run.path / "lock", busy):
         # -------------------------------------------------------------- policy, reference, pairs
         from preference.averaging import averaged_weights
+        from preference.callbacks import had_stopped
         from preference.data.hardest import keep_hardest
         from preference.data.reference import ReferenceLogProbs, reference_id
         from preference.expected_time import expected_seconds
@@ -208,6 +210,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             save_best=lambda model: save_final_model(model, tokenizer, checkpoint, run.best_model),
         )
         state = find_state(run.checkpoints)
+        computes = f"{device.type} in {str(choose_dtype(device)).removeprefix('torch.')}"
+        if state:
+            run.check_device(computes)
 
         # -------------------------------------------------------------- the plan
         print_plan(args, checkpoint, policy, trainer, {"train": train, "validation": val}, warnings)
@@ -226,9 +231,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.keep_hardest < 1:
             train = keep_hardest(trainer, train, args.keep_hardest)
         if is_main_process():
-            run.begin(record)
+            run.begin(record, computes)
         with saved_before_stopping(trainer, after_evaluation=True):
-            trainer.train(resume_from_checkpoint=str(state) if state else None)
+            if not (state and had_stopped(trainer, state, args.early_stopping_patience)):
+                trainer.train(resume_from_checkpoint=str(state) if state else None)
         trainer.end()  # the rest needs the main process alone
         if not is_main_process():
             return EXIT_OK

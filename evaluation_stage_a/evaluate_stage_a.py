@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from utils.cli import EXIT_OK, UserError, new_parser, positive_int, run_script, temperature
+from utils.cli import EXIT_OK, UserError, from_here_or_project, new_parser, positive_int, run_script, temperature
 from utils.models import DEVICES
 
 if TYPE_CHECKING:
@@ -102,8 +102,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     notes = [example.clinical_note for example in source.examples]
     earlier = read_earlier(args.compare_with, notes) if args.compare_with else None
-    pairs = read_pairs(args.pairs, args.max_examples, args.seed) if args.pairs else []
-    inputs = {**source.inputs, "pairs": args.pairs} if args.pairs else source.inputs
+    pairs_path = from_here_or_project(args.pairs) if args.pairs else None
+    pairs = read_pairs(pairs_path, args.max_examples, args.seed) if pairs_path else []
+    inputs = {**source.inputs, "pairs": pairs_path} if pairs_path else source.inputs
     record = RunRecord(args.output_dir, __file__, args, parser, inputs)
     make_output_dir(args.output_dir)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback, TrainerState
+from transformers.trainer import TRAINER_STATE_NAME
 
 from utils.cli import RunError
 from utils.trainer_progress import Logs
@@ -106,6 +108,18 @@ class KeepBest(TrainerCallback):
             self.save(model)
         elif self.patience and late >= self.patience:
             control.should_training_stop = True
+
+
+def had_stopped(trainer: Any, state: Path, patience: int) -> bool:
+    """Whether :class:`KeepBest` had ended training at this checkpoint, which the trainer itself would not know.
+
+    If so, the trainer gets the checkpoint's log.
+    """
+    kept = TrainerState.load_from_json(str(state / TRAINER_STATE_NAME))
+    stopped = bool(patience) and evaluations_since_best(kept.log_history) >= patience
+    if stopped:
+        trainer.state = kept
+    return stopped
 
 
 def evaluations_since_best(log: Sequence[Mapping[str, float]]) -> int:

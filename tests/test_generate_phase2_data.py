@@ -290,6 +290,20 @@ def test_a_folder_that_cannot_be_written_is_said_before_any_work(phase1, tmp_pat
         run(tmp_path)
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals")
+def test_workers_end_with_a_parent_that_was_killed():
+    program = (
+        "import os, signal\nfrom utils.processes import ordered_map\n"
+        "results = ordered_map(abs, range(-99, 0), processes=2, prepare=print, shared=())\n"
+        "next(results)\nos.kill(os.getpid(), signal.SIGKILL)"
+    )
+    # They hold its standard output open: this returns when all of them have ended.
+    killed = subprocess.run(
+        [sys.executable, "-c", program], cwd=PROJECT_ROOT, capture_output=True, timeout=60, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+
+
 def test_the_number_of_processes_changes_no_byte(tmp_path):
     write(tmp_path / "in", factual(range(40)), factual(range(50, 54)))
     for processes in (1, 2, 3):

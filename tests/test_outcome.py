@@ -229,6 +229,16 @@ def test_sigterm_ends_the_step_as_well(tmp_path):
     assert [line.get("done") for line in read_journal(tmp_path / "steps.jsonl")] == [None, False]
 
 
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs POSIX signals")
+def test_a_step_that_is_done_when_told_to_stop_is_the_last(tmp_path):
+    script = tmp_path / "script.py"
+    ignores = "signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))\nsignal.alarm(60)"
+    script.write_text(TERMINATED.replace("signal.alarm(60)", ignores))
+    made = make_step(tmp_path, "step", "nothing", str(script), {}, reads="a", expected=1.0)
+    assert in_its_own_process(made).stderr.rstrip().endswith("KeyboardInterrupt")
+    assert seconds_if_done(made) is not None
+
+
 def test_a_step_that_fails_says_where_its_log_is_and_is_not_done(step, capsys):
     made = step(3)
     made.folder.mkdir()

@@ -51,7 +51,9 @@ def test_nothing_that_was_left_out_is_harder_than_what_was_kept_in_its_note(pair
         assert min(of_note) >= 1
 
 
-@pytest.mark.parametrize(("pairs", "share", "kept"), [(8, 0.5, 4), (7, 0.5, 3), (3, 0.1, 1), (10, 0.99, 9)])
+@pytest.mark.parametrize(
+    ("pairs", "share", "kept"), [(8, 0.5, 4), (7, 0.5, 3), (3, 0.1, 1), (10, 0.99, 9), (100, 0.29, 29)]
+)
 def test_a_share_is_rounded_down_but_never_to_nothing(pairs, share, kept):
     assert kept_count(pairs, share) == kept
 

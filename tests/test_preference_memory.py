@@ -23,8 +23,15 @@ from preference.data.batches import (
 )
 from preference.data.pairs import PairIds
 from preference.memory.model_shape import AdapterShape, adapter_of, new_adapter, shape_of
-from preference.memory.prediction import Plan, heaviest, predict, saved_by_layer
-from preference.memory.preflight import Choice, Preflight, command_with, fitting_options, free_memory
+from preference.memory.prediction import Plan, heaviest, predict, saved_by_layer, trained_parameters
+from preference.memory.preflight import (
+    Choice,
+    Preflight,
+    _left_in_container,
+    command_with,
+    fitting_options,
+    free_memory,
+)
 from preference.packing.shared_prefix import IGNORED, by_note, pack
 from stage_b_dpo_training import build_parser
 from tests.tiny import find
@@ -251,6 +258,25 @@ def test_a_run_that_will_not_fit_is_refused_with_the_command_that_will(tiny_adap
     shorter = preflight.verdict([], free=preflight.memory(Choice(1, 4, 320, load_in_4bit=True)).total)
     assert "leaves out 1 of 3 pairs" in str(shorter)
     assert "No choice of options fits" in str(preflight.verdict([], free=0))
+
+
+def test_an_update_of_several_batches_keeps_its_gradients_twice(tiny_model):
+    args = build_parser().parse_args(["--lora_r", "0"])
+    preflight = Preflight.of(args, find(tiny_model), CPU, PAIRS)
+    once, twice = (preflight.memory(Choice(1, updates, 1024)).gradients.size for updates in (1, 4))
+    assert twice == 2 * once == 2 * 4 * trained_parameters(preflight.shape, preflight.plan)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "left"), [("5000", [5000 - 3000 + 1200]), ("max", [])], ids=["a limit", "no limit"]
+)
+def test_a_container_s_files_in_memory_are_free(tmp_path, monkeypatch, allowed, left):
+    for name, said in (("max", allowed), ("current", "3000"), ("stat", "anon 1800\ninactive_file 1200\n")):
+        (tmp_path / f"memory.{name}").write_text(said)
+    monkeypatch.setattr(
+        "preference.memory.preflight.CGROUPS", ((tmp_path, "memory.max", "memory.current", "inactive_file"),)
+    )
+    assert _left_in_container() == left
 
 
 def test_the_processes_of_one_machine_divide_its_memory(monkeypatch):

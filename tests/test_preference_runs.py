@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 from filelock import FileLock
@@ -136,6 +137,28 @@ def test_fewer_epochs_than_a_run_has_are_a_run_of_their_own(tiny_adapter, pairs,
     assert "after step" not in capsys.readouterr().out
 
 
+def test_a_part_of_an_epoch_ends_with_a_whole_step_and_is_done_once(tiny_adapter, pairs, tmp_path, capsys):
+    out = tmp_path / "out"
+    run(tiny_adapter, pairs, out, "--num_epochs", "0.4")  # 2.4 steps, so 3
+    assert losses(out)[-1][0] == 3
+    capsys.readouterr()
+    run(tiny_adapter, pairs, out, "--num_epochs", "0.4")
+    assert "nothing to do" in capsys.readouterr().out
+    assert len(all_runs(out)) == 1
+
+
+def test_a_run_does_not_go_on_in_another_precision(tiny_adapter, pairs, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        kill_at(patch, 3, "on_step_end")
+        run(tiny_adapter, pairs, out)
+    [started] = out.glob("runs/*/started.json")
+    assert '"computes": "cpu in float32"' in started.read_text()
+    started.write_text(started.read_text().replace("cpu in float32", "cuda in bfloat16"))
+    with pytest.raises(UserError, match="begun on cuda in bfloat16, and this would go on with cpu in float32"):
+        run(tiny_adapter, pairs, out)
+
+
 def test_another_beta_is_another_run_and_the_first_can_come_back(tiny_adapter, pairs, tmp_path, capsys):
     out = tmp_path / "out"
     run(tiny_adapter, pairs, out, "--num_epochs", "1")
@@ -204,6 +227,12 @@ def test_early_stopping_keeps_the_best_model(tiny_adapter, pairs, tmp_path, monk
     [entry] = all_runs(out)
     folder = out / "runs" / entry["name"]
     best = (folder / "best_model" / "adapter_model.safetensors").read_bytes()
+    assert weights(out) == best
+    for made in (folder, out):  # as if killed between the last checkpoint and the end
+        (made / "run.json").unlink()
+        shutil.rmtree(made / "final_model")
+    run(tiny_adapter, pairs, out, "--num_epochs", "4", "--early_stopping_patience", "2")
+    assert losses(out)[-1][0] == 18
     assert weights(out) == best
 
 

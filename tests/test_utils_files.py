@@ -58,6 +58,27 @@ def test_a_folder_that_cannot_take_its_place_is_kept_beside_the_old_one(tmp_path
     monkeypatch.setattr(Path, "rename", held_open)
     with pytest.raises(PermissionError), atomic_folder(target) as folder:
         (folder / "new").write_text("hours of training")
+    with pytest.raises(PermissionError), atomic_folder(target) as folder:
+        (folder / "new").write_text("more of it")
+    assert [entry.name for entry in target.iterdir()] == ["old"]
+    assert (tmp_path / "model.new" / "new").read_text() == "hours of training"
+    assert (tmp_path / "model.new2" / "new").read_text() == "more of it"
+
+
+def test_a_folder_that_cannot_be_moved_away_costs_nothing_either(tmp_path, monkeypatch):
+    target = tmp_path / "model"
+    target.mkdir()
+    (target / "old").write_text("")
+    rename = Path.rename
+
+    def held_open(self, to):
+        if self == target:
+            raise PermissionError("held open")
+        return rename(self, to)
+
+    monkeypatch.setattr(Path, "rename", held_open)
+    with pytest.raises(PermissionError), atomic_folder(target) as folder:
+        (folder / "new").write_text("hours of training")
     assert [entry.name for entry in target.iterdir()] == ["old"]
     assert (tmp_path / "model.new" / "new").read_text() == "hours of training"
 

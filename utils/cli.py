@@ -71,14 +71,14 @@ def run_script(main: Callable[[Sequence[str] | None], int]) -> None:
     sys.exit(code)
 
 
-def this_command() -> str:
-    """The command that started this process, as this system's shell takes it."""
+def this_command(of: Sequence[str] | None = None) -> str:
+    """The command that started this process, or ``of`` another script and options, as this system's shell takes it."""
     launcher = ["python"]
     if process_count() > 1:
         here = int(os.environ.get("LOCAL_WORLD_SIZE", process_count()))
         machines = process_count() // here
         launcher = ["torchrun", *(("--nnodes", str(machines)) if machines > 1 else ()), "--nproc_per_node", str(here)]
-    words = [*launcher, *sys.argv]
+    words = [*launcher, *(sys.argv if of is None else of)]
     return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
 
 

@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -54,23 +55,30 @@ def atomic_writer(path: Path) -> Iterator[TextIO]:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder that takes the name ``path`` only when the block ends without an error.
 
-    A folder that stood there before is replaced as a whole. It stays as it was if the block fails; if only the last
-    rename fails (a file held open on Windows, say), it is put back and the new one is kept beside it as ``.new``.
+    A folder that stood there before is replaced as a whole. It stays as it was if the block fails; if only a rename
+    fails (a file held open on Windows, say), the new one is kept beside it, as ``.new``, ``.new2`` and so on.
     """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-", ignore_cleanup_errors=True) as work:
         new, old = Path(work) / "new", Path(work) / "old"
         new.mkdir()
         yield new
-        if path.exists():
-            path.rename(old)
         try:
+            if path.exists():
+                path.rename(old)
             new.rename(path)
         except BaseException:
-            new.rename(path.with_name(f"{path.name}.new"))
-            if old.exists():
+            if old.exists() and not path.exists():
                 old.rename(path)
+            if new.exists():
+                new.rename(_free_name(path))
             raise
+
+
+def _free_name(path: Path) -> Path:
+    """``path`` with ``.new`` behind it, and a number from the second on."""
+    names = (path.with_name(f"{path.name}.new{'' if number == 1 else number}") for number in count(1))
+    return next(name for name in names if not name.exists())
 
 
 def copy_folder(source: Path, target: Path) -> None:

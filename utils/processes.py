@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -62,4 +64,13 @@ def ordered_map(
 def _start(prepare: Callable[..., None], shared: tuple[Any, ...]) -> None:
     """Ctrl-C reaches every process of a terminal; the parent alone answers it, and ends the others."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     prepare(*shared)
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed cannot end its workers, which would wait for items for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

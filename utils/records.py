@@ -218,7 +218,7 @@ def stream_jsonl(
             except ValueError as error:
                 raise UserError(f"{path}, line {number}: not JSON ({error})") from error
             if not isinstance(row, dict):
-                raise UserError(f"{path}, line {number}: not a JSON object but {line.strip()[:40]}")
+                raise UserError(f"{path}, line {number}: not a JSON object but a {type(row).__name__}")
             yield number, row
     if empty:
         raise UserError(f"{path}: no rows")

@@ -9,6 +9,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -118,12 +119,12 @@ def run_step(step: Step) -> float:
     _close_a_killed_sitting(step)
     _note(step, {"began": time.time(), "command": step.command})
     start = time.monotonic()
-    code: int | None = None
+    code, stopped = None, False
     try:
-        code = call(step)
+        code, stopped = call(step)
     finally:
         _note(step, {"seconds": round(time.monotonic() - start, 1), "done": code == 0})
-    if code == EXIT_INTERRUPTED:
+    if stopped or code == EXIT_INTERRUPTED:
         raise KeyboardInterrupt
     if code:
         tail = step.log.read_text("utf-8", errors="replace")[-TAIL:]
@@ -131,10 +132,11 @@ def run_step(step: Step) -> float:
     return sum(s["seconds"] for s in _sittings(step))
 
 
-def call(step: Step) -> int:
-    """Run a step's command, its output into its log; its exit code. It answers a signal to stop itself: it saves.
+def call(step: Step) -> tuple[int, bool]:
+    """Run a step's command, its output into its log; its exit code, and whether it was told to stop meanwhile.
 
-    A terminal sends Ctrl-C to both of them; what a scheduler sends, SIGTERM, comes here alone and is handed on.
+    It answers a signal to stop itself: it saves. A terminal sends Ctrl-C to both of them; a scheduler's SIGTERM comes
+    here alone and is handed on.
     """
     script, *options = step.words
     with step.log.open("a", encoding="utf-8", newline="") as log:
@@ -142,14 +144,19 @@ def call(step: Step) -> int:
         log.flush()
         words = [sys.executable, str(PROJECT_ROOT / script), *options]
         process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
-        before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+        terminated = threading.Event()
+
+        def hand_on(*_: Any) -> None:
+            terminated.set()
+            process.terminate()
+
+        before = signal.signal(signal.SIGTERM, hand_on)
         try:
-            code = process.wait()
+            return process.wait(), terminated.is_set()
         except KeyboardInterrupt:
-            code = process.wait() and EXIT_INTERRUPTED  # 0 where it had just ended
+            return process.wait(), True
         finally:
             signal.signal(signal.SIGTERM, before)
-        return EXIT_INTERRUPTED if code == -signal.SIGTERM else code
 
 
 def _sittings(step: Step) -> list[dict[str, Any]]:

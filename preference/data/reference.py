@@ -16,6 +16,7 @@ from preference.data.pairs import pair_ids, pair_key
 from utils.cli import RunError
 from utils.distributed import own_share, process_count, process_index
 from utils.files import append_journal, make_output_dir, open_journal, read_journal, sha256_text
+from utils.models import choose_dtype
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -93,7 +94,8 @@ def reference_id(inputs: Mapping[str, Mapping[str, str]], checkpoint: Checkpoint
     """A name for the reference: its weights, by the hashes in a run record's ``inputs``, and their precision."""
     weights = [inputs[name]["sha256"] for name in sorted(checkpoint.folders)] or [checkpoint.base]
     quantization = getattr(model.config, "quantization_config", None)
-    precision = quantization.to_dict() if quantization is not None else str(model.dtype)
+    of_weights = quantization.to_dict() if quantization is not None else str(model.dtype)
+    precision = [of_weights, str(choose_dtype(model.device))]
     return sha256_text(json.dumps([weights, precision], sort_keys=True, default=str))[:16]
 
 

@@ -41,7 +41,8 @@ class Plan:
 
     ``half``: computes in bf16 or fp16, else in fp32. ``quantization``: of the frozen linear layers, ``4bit``, ``8bit``
     or None. ``checkpointing``: layers are computed again in the backward pass. ``triton``: its kernels are there.
-    ``averaged``: the mean of the trained weights is kept. ``large_pages``: a CPU's blocks are in them.
+    ``averaged``: the mean of the trained weights is kept. ``accumulates``: an update is of several batches.
+    ``large_pages``: a CPU's blocks are in them.
     """
 
     device: str
@@ -51,6 +52,7 @@ class Plan:
     checkpointing: bool = False
     triton: bool = False
     averaged: bool = True
+    accumulates: bool = False
     large_pages: bool = False
 
     @property
@@ -150,7 +152,10 @@ def predict(shape: ModelShape, batch: Batch, plan: Plan) -> Memory:
         framework=Part(FRAMEWORK[plan.device], "Python and its libraries" if plan.device != "cuda" else "CUDA"),
         weights=weights,
         adapter=adapter,
-        gradients=Part(trained * FP32, f"{_count(trained)} x 4"),
+        gradients=Part(
+            trained * FP32 * (2 if plan.accumulates else 1),
+            f"{_count(trained)} x 4" + (" x 2: the update's own so far are kept aside" if plan.accumulates else ""),
+        ),
         optimizer=Part(trained * copies * FP32, f"AdamW's {named}: {_count(trained)} x {copies * FP32}"),
         activations=activations,
         scratch=scratch,

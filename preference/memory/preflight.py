@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from preference.data.pairs import PairIds, pair_ids
 from preference.memory.model_shape import ModelShape, adapter_of, shape_of
 from preference.memory.prediction import GB, Memory, Plan, heaviest, left_out, predict
 from preference.packing.shared_prefix import reason_not_to_share
-from utils.cli import UserError
+from utils.cli import UserError, this_command
 from utils.cpu_speed import has_large_pages
 from utils.distributed import processes_on_this_machine
 from utils.models import Checkpoint, choose_dtype, loading, read_config
@@ -25,10 +24,10 @@ if TYPE_CHECKING:
 
     from preference.data.pairs import EncodedPairs
 
-# Where Linux says how much memory a container may have, and has: cgroup v2, then v1.
+# Where Linux says how much memory a container may have, has, and has only to cache files: cgroup v2, then v1.
 CGROUPS = (
-    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+    ("/sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"),
+    ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
 )
 LENGTH_STEP = 64  # tokens by which --max_length is lowered
 
@@ -99,7 +98,8 @@ class Preflight:
     def memory(self, choice: Choice | None = None) -> Memory:
         """What the run takes at its peak, with the options as asked, or with others."""
         choice = choice or self.asked
-        plan = replace(self.plan, quantization="4bit") if choice.load_in_4bit else self.plan
+        plan = replace(self.plan, accumulates=choice.gradient_accumulation_steps > 1)
+        plan = replace(plan, quantization="4bit") if choice.load_in_4bit else plan
         kept = [pair for pair in self.pairs if pair.longer <= choice.max_length]
         batches = batches_from_anywhere(kept, choice.batch_size, self.shared)
         return predict(self.shape, heaviest(batches), plan)
@@ -187,7 +187,7 @@ def command_with(words: Sequence[str], asked: Choice, fitting: Choice) -> str:
     added = [
         part for name, value in changed.items() for part in (f"--{name}", *([] if value is True else [str(value)]))
     ]
-    return shlex.join(["python", "stage_b_dpo_training.py", *kept, *added])
+    return this_command(["stage_b_dpo_training.py", *kept, *added])
 
 
 def free_memory(device: torch.device) -> float:
@@ -204,10 +204,12 @@ def free_memory(device: torch.device) -> float:
 
 
 def _left_in_container() -> list[int]:
-    for limit, used in CGROUPS:
+    for folder, limit, used, cached in CGROUPS:
         try:
-            return [int(Path(limit).read_text("ascii")) - int(Path(used).read_text("ascii"))]
-        except (OSError, ValueError):  # none, or "max"
+            allowed, taken = (int(Path(folder, name).read_text("ascii")) for name in (limit, used))
+            lines = Path(folder, "memory.stat").read_text("ascii").splitlines()
+            return [allowed - taken + int(dict(line.split() for line in lines)[cached])]
+        except (OSError, ValueError, KeyError):  # none, or "max"
             continue
     return []
 

@@ -8,6 +8,7 @@ fewer than it has is a run of its own. What steps 3 and 4 find of its model come
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from utils.cli import UserError
 from utils.files import copy_folder, read_journal, write_json
 from utils.rates import MODELS, RATES, RUN
 from utils.run_record import RUN_RECORD, RunRecord, read_record
@@ -64,12 +66,33 @@ class RunFolder:
     @property
     def epoch(self) -> float:
         """The last epoch that it has logged, with what is done of it; 0 before the first step."""
-        return max((line["epoch"] for line in read_journal(self.path / METRICS)), default=0.0)
+        return float(self._last_line()["epoch"])
 
-    def begin(self, record: RunRecord) -> None:
-        """Note what the run is made of, and take away what was made from the model that it is about to replace."""
+    def is_past(self, epochs: float) -> bool:
+        """Whether it has taken more steps than so many epochs have, the last one rounded up."""
+        last = self._last_line()
+        return bool(last["step"]) and last["step"] > math.ceil(epochs * round(last["step"] / last["epoch"]))
+
+    def _last_line(self) -> Mapping[str, float]:
+        return max(read_journal(self.path / METRICS), key=lambda line: line["step"], default={"step": 0, "epoch": 0.0})
+
+    def check_device(self, computes: str) -> None:
+        """Raise UserError where it was begun on another kind of device or in another precision than ``computes``."""
+        begun = _read_started(self.path).get("computes", computes)
+        if begun != computes:
+            raise UserError(
+                f"{self.path} was begun on {begun}, and this would go on with {computes}: other figures under the same "
+                "name. Take the --device that it was begun on, or another --output_dir"
+            )
+
+    def begin(self, record: RunRecord, computes: str) -> None:
+        """Note what the run is made of, and take away what was made from the model that it is about to replace.
+
+        ``computes`` names the device and the precision.
+        """
         started = datetime.now(UTC).isoformat(timespec="seconds")
-        write_json(self.path / STARTED, {"started": started, "arguments": record.arguments, "inputs": record.inputs})
+        of_it = {"arguments": record.arguments, "inputs": record.inputs, "computes": computes}
+        write_json(self.path / STARTED, {"started": started, **of_it})
         shutil.rmtree(self.merged_model, ignore_errors=True)
         record.open()
 
