@@ -83,15 +83,15 @@ def whole(tiny_adapter, tmp_path_factory):
     (folder / "README.md").write_text(f"before\n\n{report.readme_block(None)}\n\nafter\n")
     ran: list[list[str]] = []
 
-    def in_this_process(step: Step) -> int:
+    def in_this_process(step: Step) -> tuple[int, bool]:
         ran[-1].append(step.name)
         if step.name == "control" and len(ran) == 1:
             raise Killed
         if step.name == "counterfactual":
             Path(step.words[-1]).write_text(json.dumps(COUNTERFACTUAL))
-            return 0
+            return 0, False
         script = importlib.import_module(step.words[0].removesuffix(".py").replace("/", "."))
-        return script.main(step.words[1:])
+        return script.main(step.words[1:]), False
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(steps, "call", in_this_process)

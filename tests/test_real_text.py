@@ -79,12 +79,12 @@ def whole(tiny_model, tmp_path_factory):
     write_phase1(folder / "notes", TRAIN, NOTES, test=1)
     ran: list[list[str]] = []
 
-    def in_this_process(step: Step) -> int:
+    def in_this_process(step: Step) -> tuple[int, bool]:
         ran[-1].append(step.name)
         if step.name == "stage_b" and len(ran) == 1:
             raise Killed
         script = importlib.import_module(step.words[0].removesuffix(".py").replace("/", "."))
-        return script.main(step.words[1:])
+        return script.main(step.words[1:]), False
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(steps, "call", in_this_process)

@@ -72,12 +72,12 @@ def whole(tiny_adapter, tmp_path_factory):
     argv = [word for name, value in options.items() for word in (f"--{name}", str(value))]
     ran: list[list[str]] = []
 
-    def in_this_process(step: Step) -> int:
+    def in_this_process(step: Step) -> tuple[int, bool]:
         ran[-1].append(step.name)
         if step.name == "train_loss_sigmoid_0.2_sft" and len(ran) == 1:
             raise Killed
         script = importlib.import_module(step.words[0].removesuffix(".py").replace("/", "."))
-        return script.main(step.words[1:])
+        return script.main(step.words[1:]), False
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(steps, "call", in_this_process)
@@ -205,28 +205,32 @@ def test_the_default_setting_is_one_value_of_each_factor_and_is_trained_once(arg
         "5e-06": SETTING,
         "1e-05": "learning_rate_1e-05",
         "5e-05": "learning_rate_5e-05",
+        "0.0002": "learning_rate_0.0002",
     }
     assert values["num_epochs"] == {"1": "num_epochs_1", "2": SETTING, "3": "num_epochs_3"}
     assert values["loss"] == {
         "sigmoid": SETTING,
         "sigmoid + 0.2 sft": "loss_sigmoid_0.2_sft",
         "sigmoid + sft": "loss_sigmoid_sft",
+        "sft": "loss_sft",
     }
     assert list(values["beta"]) == ["0.05", "0.1", "0.2", "0.5"]
     assert values["all_weights"]["5e-06"] == "all_weights_5e-06"
     names = [arm.name for arm in planned(args).arms]
-    assert len(names) == len(set(names)) == 1 + 3 + 2 + 2 + 3 + 4
+    assert len(names) == len(set(names)) == 1 + 4 + 2 + 3 + 3 + 4
     assert names[0] == SETTING
 
 
 def test_a_setting_between_the_values_is_added_to_them_in_its_place(args):
     args.learning_rate, args.beta, args.loss_type, args.loss_weights = 2e-5, 0.3, ["apo_zero", "sft"], [1.0, 0.5]
     setting = setting_of(args)
-    assert list(points("learning_rate", setting)) == ["1e-06", "5e-06", "1e-05", "2e-05", "5e-05"]
+    assert list(points("learning_rate", setting)) == ["1e-06", "5e-06", "1e-05", "2e-05", "5e-05", "0.0002"]
     assert points("learning_rate", setting)["2e-05"] == points("beta", setting)["0.3"] == Arm(SETTING, {})
     assert points("all_weights", setting)["2e-05"] == Arm("all_weights_2e-05", ALL_WEIGHTS)
     assert points("loss", setting)["sigmoid"].changes == PLAIN
-    assert list(points("loss", setting)) == [*("sigmoid", "sigmoid + 0.2 sft", "sigmoid + sft", "apo_zero + 0.5 sft")]
+    assert list(points("loss", setting)) == [
+        *("sigmoid", "sigmoid + 0.2 sft", "sigmoid + sft", "sft", "apo_zero + 0.5 sft")
+    ]
 
 
 def test_each_step_s_time_by_hand(args):
@@ -251,7 +255,8 @@ def test_only_rates_that_step_2_refuses_are_forced_and_all_weights_are_those_of_
     args.learning_rate = 1e-4
     steps = {step.name: step for step in planned(args, "learning_rate", "all_weights").steps()}
     forced = {name for name, step in steps.items() if "--force" in step.words}
-    assert forced == {"train_num_epochs_1", "train_setting", "train_all_weights_5e-05", "train_all_weights_0.0001"}
+    all_weights = {f"train_all_weights_{rate}" for rate in ("5e-05", "0.0001")}
+    assert forced == {"train_num_epochs_1", "train_setting", "train_learning_rate_0.0002", *all_weights}
     for name in ("train_setting", "train_all_weights_1e-06"):
         model = steps[name].words[steps[name].words.index("--sft_model_path") + 1]
         assert model == ("merged" if "all_weights" in name else args.sft_model_path)
@@ -269,12 +274,12 @@ def test_what_each_factor_takes_is_said_and_a_shared_step_is_counted_once(args, 
     sweep.print_plan(plan, factors, steps)
     epoch, judged = 30 + 200 * 1.4 + 40 * 0.5, 30 + 100 * 1.3
     first = steps["pairs"].expected + 2 * judged + 2 * epoch + 240 * 0.5
-    epochs, loss = 2 * judged + epoch, 2 * (judged + 2 * epoch - 30)  # what a step does around its epochs, it does once
+    epochs, loss = 2 * judged + epoch, 3 * (judged + 2 * epoch - 30)  # what a step does around its epochs, it does once
     assert capsys.readouterr().out.splitlines()[1:] == [
-        f"Steps          12, 0 of them done; about {(first + epochs + loss) / 60:.1f} minutes left",
+        f"Steps          14, 0 of them done; about {(first + epochs + loss) / 60:.1f} minutes left",
         f"setting        and pairs and Stage A: about {first / 60:.1f} minutes",
         f"num_epochs     1, 2, 3: about {epochs / 60:.1f} minutes",
-        f"loss           sigmoid, sigmoid + 0.2 sft, sigmoid + sft: about {loss / 60:.1f} minutes",
+        f"loss           sigmoid, sigmoid + 0.2 sft, sigmoid + sft, sft: about {loss / 60:.1f} minutes",
     ]
 
 
@@ -289,7 +294,7 @@ def test_rewards_become_log_probs_that_no_beta_scales():
 def arm(rate=5e-6, errors=0.5, coverage=0.8, lost=0.0, chosen=0.5, margin=3.0):
     change = {"difference": -lost, "low": -lost - 0.02, "high": -lost + 0.02}
     return {
-        "options": {"learning_rate": rate},
+        "options": {"learning_rate": rate, "loss_type": ["sigmoid"]},
         "training": {"chosen": chosen, "margin": margin, "accuracy": 0.75},
         "summaries": {
             "hallucination_rate": wilson(30, 100)._asdict(),

@@ -69,7 +69,7 @@ def shown_curves(arms: Mapping[str, Figures]) -> dict[str, str]:
 
     Healthy: the fewest errors, arms last that lost coverage or let the chosen summaries fall. Learning rate too high:
     of the arms with a rate above the setting's, the one that gives the least of what is important. Chosen falling:
-    where they have fallen most. Nothing learned: the smallest margin.
+    where they have fallen most. Nothing learned: the smallest margin. An arm without preferences shows none of them.
     """
     usual = arms[SETTING]["options"]["learning_rate"]
 
@@ -83,7 +83,7 @@ def shown_curves(arms: Mapping[str, Figures]) -> dict[str, str]:
         FALLING: (lambda arm: arm["training"]["chosen"] < 0, lambda arm: arm["training"]["chosen"]),
         NOTHING: (lambda arm: True, lambda arm: arm["training"]["margin"]),
     }
-    left, shown = dict(arms), {}
+    left, shown = {name: arm for name, arm in arms.items() if arm["options"]["loss_type"] != ["sft"]}, {}
     for title, (fits, order) in rules.items():
         fitting = [name for name, arm in left.items() if fits(arm)]
         if fitting:

@@ -16,16 +16,18 @@ from utils.files import copy_folder
 Options: TypeAlias = Mapping[str, Any]  # of step 2, as it parses them
 
 LEARNING_RATES = (1e-6, 5e-6, 1e-5, 5e-5)
+STAGE_A_S_RATE = 2e-4  # the original pipeline's: what if Stage B kept it?
 ALL_WEIGHTS = {"lora_r": 0}
 PLAIN = {"loss_type": ["sigmoid"], "loss_weights": None}
 ANCHORED = {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, 0.2]}
 FIRMLY_ANCHORED = {**ANCHORED, "loss_weights": [1.0, 1.0]}
+ANCHOR_ALONE = {"loss_type": ["sft"], "loss_weights": None}  # no preference: what is left of the effect?
 # The values of each factor; the setting's own is one of them wherever it lies. What people ask first comes first: a
 # sweep that is cut off has answered that.
 FACTORS: Mapping[str, Sequence[Options]] = {
-    "learning_rate": tuple({"learning_rate": rate} for rate in LEARNING_RATES),
+    "learning_rate": tuple({"learning_rate": rate} for rate in (*LEARNING_RATES, STAGE_A_S_RATE)),
     "num_epochs": ({"num_epochs": 1.0}, {"num_epochs": 2.0}, {"num_epochs": 3.0}),
-    "loss": (PLAIN, ANCHORED, FIRMLY_ANCHORED),
+    "loss": (PLAIN, ANCHORED, FIRMLY_ANCHORED, ANCHOR_ALONE),
     "beta": ({"beta": 0.05}, {"beta": 0.1}, {"beta": 0.2}, {"beta": 0.5}),
     "all_weights": tuple({**ALL_WEIGHTS, "learning_rate": rate} for rate in LEARNING_RATES),
 }
