@@ -136,7 +136,7 @@ def test_a_run_that_goes_on_leaves_no_model_merged_from_an_earlier_state(tmp_pat
     folder = RunFolder(tmp_path, "run")
     folder.merged_model.mkdir(parents=True)
     (folder.path / "run.json").write_text("{}")
-    folder.begin(SimpleNamespace(arguments={}, inputs={}, open=(folder.path / "run.json").unlink))
+    folder.begin(SimpleNamespace(arguments={}, inputs={}, open=(folder.path / "run.json").unlink), "cpu in float32")
     assert [path.name for path in folder.path.iterdir()] == ["started.json"]
 
 
