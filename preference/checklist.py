@@ -198,7 +198,8 @@ def describe_device(device: torch.device) -> tuple[str, str, str]:
         return YES, "Device", f"{torch.cuda.get_device_name(device)}, {precision}"
     if device.type == "mps":
         return YES, "Device", f"Apple's GPU, {precision}"
-    return UNKNOWN, "Device", f"CPU, {precision}: a GPU is recommended; without one take a part: --max_train_pairs 500"
+    part = "--max_train_pairs 500 --learning_rate 5e-5 --num_epochs 1"  # few updates at 5e-6 do nothing (SWEEP.md)
+    return UNKNOWN, "Device", f"CPU, {precision}: a GPU is recommended; without one take a part: {part}"
 
 
 def plan_and_time(
