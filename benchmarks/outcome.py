@@ -96,6 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # ------------------------------------------------------------------ measure, write, log
     from benchmarks.arms import plot, report
     from benchmarks.arms.figures import bars, measure, results_of
+    from benchmarks.arms.marked_text import renew
     from utils.files import atomic_writer, write_json
 
     run = run_id(steps)
@@ -119,7 +120,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     plot.draw(record, output_dir / "outcome.png")
     report.add_to_log(log, record)
     if args.split == "test":
-        report.renew_readme(readme, record)
+        renew(readme, report.SOURCE, report.for_readme(record))
     print(report.headline(record))
     for bar in record["bars"]:
         print(f"{'✓' if bar['met'] else '✗'} {bar['what']}: {bar['found']} ({bar['bar']})")

@@ -41,7 +41,7 @@ from benchmarks.one_factor.plan import (
     setting_of,
     training,
 )
-from utils.cli import EXIT_OK, from_here_or_project, new_parser, positive_int, run_script
+from utils.cli import EXIT_OK, UserError, from_here_or_project, new_parser, positive_int, run_script
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,6 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
     paths.add_argument("--phase1_dir", default="phase1_data_medhal/sft", help="notes whose facts are known")
     paths.add_argument("--work_dir", type=Path, default=Path("outputs/sweep"), help="gets what the steps make")
     paths.add_argument("--output_dir", type=Path, default=Path("benchmarks"), help="gets the report")
+    paths.add_argument("--guide", type=Path, help="a document whose table of the sweep is renewed")
     add_setting(parser)
     return parser
 
@@ -83,6 +84,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from utils.files import locked, make_output_dir
     from utils.models import find_checkpoint
 
+    if args.guide and not args.guide.is_file():
+        raise UserError(f"no such file: {args.guide}; name one that is there with --guide")
     known_examples(from_here_or_project(args.phase1_dir) / NOTES["val"], args.notes, SEED)
     reads = content(args)
     stage_a = find_checkpoint(args.sft_model_path, "--sft_model_path", "python models/train_stage_a.py")
@@ -96,7 +99,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         make_output_dir(folder)
 
     # ------------------------------------------------------------------ train, judge and write, arm by arm
-    record: dict[str, Any] = {
+    from benchmarks.arms.marked_text import renew
+    from benchmarks.one_factor.report import SOURCE, for_guide
+
+    of_plan = {
         "notes": args.notes,
         "train_pairs": args.train_pairs,
         "setting": setting_of(args),
@@ -109,7 +115,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if "all_weights" in factors:
             merge_stage_a(stage_a, full_model)
         for measured in judged_arms(plan, steps):
-            write({**measured_on("sweep.py", argv, packages=PACKAGES), **record, **measured}, args.output_dir, steps)
+            record = {**measured_on("sweep.py", argv, packages=PACKAGES), **of_plan, **measured}
+            write(record, args.output_dir, steps)
+            if args.guide:
+                renew(args.guide, SOURCE, for_guide(record))
     print(f"✓ {args.output_dir / 'SWEEP.md'}, sweep.json, sweep.png and {CURVES} beside it")
     return EXIT_OK
 

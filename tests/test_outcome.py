@@ -18,6 +18,7 @@ import stage_b_dpo_training
 from benchmarks import outcome
 from benchmarks.arms import report, steps
 from benchmarks.arms.figures import bars, examples, percent, points, read_results
+from benchmarks.arms.marked_text import marked
 from benchmarks.arms.plan import PAIRS, Plan, check_options, pairs_that_fit, share_texts
 from benchmarks.arms.steps import Step, as_words, make_step, run_steps, seconds_if_done
 from benchmarks.changed_facts.reading import OUTCOMES
@@ -72,6 +73,10 @@ def run_outcome(folder: Path, sft: Path, *more: str) -> int:
     return outcome.main([*(word for name, value in options.items() for word in (f"--{name}", str(value))), *more])
 
 
+def in_readme(record):
+    return marked(report.SOURCE, report.for_readme(record))
+
+
 @pytest.fixture(scope="module")
 def whole(tiny_adapter, tmp_path_factory):
     """A run on the test notes, killed at the control arm, gone on with, run once more; which steps ran each time."""
@@ -80,7 +85,7 @@ def whole(tiny_adapter, tmp_path_factory):
         rows = read_csv(path, ("id",))
         write_csv(path, list(rows[0]), [{**row, "evidence_stats": STATE} for row in rows])
     (folder / "LOG.md").write_text("# Log\n\n| run |\n| --- |\n")
-    (folder / "README.md").write_text(f"before\n\n{report.readme_block(None)}\n\nafter\n")
+    (folder / "README.md").write_text(f"before\n\n{in_readme(None)}\n\nafter\n")
     ran: list[list[str]] = []
 
     def in_this_process(step: Step) -> tuple[int, bool]:
@@ -131,7 +136,7 @@ def test_report_readme_and_log_say_what_the_json_says(whole):
     record = json.loads((folder / "out" / "outcome.json").read_text())
     assert (folder / "out" / "OUTCOME.md").read_text() == report.markdown(record)
     readme = (folder / "README.md").read_text()
-    assert readme == f"before\n\n{report.readme_block(record)}\n\nafter\n"
+    assert readme == f"before\n\n{in_readme(record)}\n\nafter\n"
     assert (folder / "LOG.md").read_text() == f"# Log\n\n| run |\n| --- |\n{report.log_row(record)}\n"
     assert (folder / "out" / "outcome.png").read_bytes().startswith(b"\x89PNG")
     assert list(record["arms"]) == ["stage_a", "control", "stage_b"]
@@ -487,7 +492,7 @@ def test_a_bar_in_a_cell_does_not_end_it():
 def test_readme_and_outcome_md_hold_what_outcome_json_says():
     results, said = PROJECT_ROOT / "benchmarks" / "outcome.json", PROJECT_ROOT / "benchmarks" / "OUTCOME.md"
     record = json.loads(results.read_text("utf-8")) if results.is_file() else None
-    assert report.readme_block(record) in (PROJECT_ROOT / "README.md").read_text("utf-8")
+    assert in_readme(record) in (PROJECT_ROOT / "README.md").read_text("utf-8")
     assert (said.read_text("utf-8") if said.is_file() else None) == (report.markdown(record) if record else None)
     assert record is None or record["split"] == "test"
 

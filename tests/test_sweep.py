@@ -10,6 +10,7 @@ import pytest
 import stage_b_dpo_training
 from benchmarks import sweep
 from benchmarks.arms import steps
+from benchmarks.arms.marked_text import marked
 from benchmarks.arms.plan import check_options
 from benchmarks.arms.steps import Step
 from benchmarks.one_factor import plan, report
@@ -68,7 +69,9 @@ def whole(tiny_adapter, tmp_path_factory):
         "train_pairs": 8,
         "samples_per_note": 1,
         "learning_rate": 2e-5,
+        "guide": folder / "guide.md",
     }
+    (folder / "guide.md").write_text(f"before\n{marked(report.SOURCE, '')}\nafter\n")
     argv = [word for name, value in options.items() for word in (f"--{name}", str(value))]
     ran: list[list[str]] = []
 
@@ -169,6 +172,22 @@ def test_the_report_is_drawn_from_the_json_which_holds_what_the_steps_found(whol
     assert arm["against_stage_a"]["fixed"] == statistics["comparison"]["oracle"]["fixed"]
     assert record["arms"][SETTING]["against_setting"] is None
     assert "Not measured yet" not in report.markdown(record)
+
+
+def test_the_guide_s_table_is_renewed_and_nothing_else_of_it(whole):
+    folder, _, _ = whole
+    record = json.loads((folder / "out" / "sweep.json").read_text())
+    rows = report.for_guide(record).splitlines()
+    assert (folder / "guide.md").read_text() == f"before\n{marked(report.SOURCE, chr(10).join(rows))}\nafter\n"
+    assert len(rows) == 2 + 1 + len(record["arms"])
+    (setting,) = (row for row in rows if row.startswith("| **the setting** |"))
+    assert f" {report.points(record['arms'][SETTING]['against_stage_a']['coverage'])} |" in setting
+
+
+def test_a_guide_that_is_not_there_is_said_before_anything_runs(tmp_path):
+    with pytest.raises(UserError, match=r"no such file: .*none.md"):
+        sweep.main(["--guide", str(tmp_path / "none.md"), "--work_dir", str(tmp_path / "work")])
+    assert not (tmp_path / "work").exists()
 
 
 def test_the_curves_that_are_kept_are_those_of_the_runs_that_are_named(whole):

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from benchmarks.arms.figures import percent, points, ratio, signed
-from utils.cli import UserError
 from utils.files import atomic_writer
 
 Record: TypeAlias = Mapping[str, Any]  # outcome.json
@@ -47,7 +46,7 @@ OUTCOMES = {
 }
 README_ROWS = tuple(ARM_ROWS)[:6]
 COMPARED_IN_README = {"stage_a": "Stage A", "control": "the control"}  # arms, and what README calls them
-BEGIN, END = "<!-- from benchmarks/outcome.json -->", "<!-- end of benchmarks/outcome.json -->"
+SOURCE = "benchmarks/outcome.json"  # named by README's marks
 NOTHING_YET = "Not measured on the test notes yet."
 
 
@@ -201,10 +200,10 @@ def as_options(values: Mapping[str, Any]) -> str:
 # ---------------------------------------------------------------------- README's results and the log
 
 
-def readme_block(record: Record | None) -> str:
-    """What stands between the two marks in README."""
+def for_readme(record: Record | None) -> str:
+    """What stands in README between the marks of outcome.json."""
     if record is None:
-        return f"{BEGIN}\n{NOTHING_YET}\n{END}"
+        return NOTHING_YET
     changes = {words: record["changes"].get(f"stage_b against {arm}") for arm, words in COMPARED_IN_README.items()}
     compared = "; ".join(
         f"against {words} {change['oracle']['fixed']} fixed and {change['oracle']['broken']} broken "
@@ -218,18 +217,7 @@ def readme_block(record: Record | None) -> str:
         f"{record['machine']['processors_used']} cores. What changed, note by note, and what was not reached: "
         "`benchmarks/OUTCOME.md`."
     )
-    return f"{BEGIN}\n{arms_table(record, README_ROWS)}\n\n{said}\n{END}"
-
-
-def renew_readme(path: Path, record: Record | None) -> None:
-    """Put the results between README's two marks. Raises UserError where they are gone."""
-    text = path.read_text("utf-8")
-    head, begin, rest = text.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not begin or not end:
-        raise UserError(f"{path} has no place for the results; give it these two lines: {BEGIN} and {END}")
-    with atomic_writer(path) as file:
-        file.write(head + readme_block(record) + tail)
+    return f"{arms_table(record, README_ROWS)}\n\n{said}"
 
 
 LOG_COLUMNS = (

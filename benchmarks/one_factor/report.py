@@ -1,4 +1,4 @@
-"""A sweep as text, SWEEP.md, drawn from sweep.json alone."""
+"""A sweep as text, drawn from sweep.json alone: SWEEP.md, the Guide's table."""
 
 from __future__ import annotations
 
@@ -34,6 +34,14 @@ OF_ARM: Mapping[str, Callable[[Record], str]] = {
     "accuracy": lambda arm: f"{100 * arm['training']['accuracy']:.0f} %",
     "minutes": lambda arm: f"{arm['minutes']:.0f}",
 }
+# The Guide's, which fit on a page.
+IN_GUIDE: Mapping[str, Callable[[Record], str]] = {
+    "summaries with an error": lambda arm: OF_SUMMARIES["summaries with an error"](arm["summaries"]),
+    "fixed, broken": lambda arm: f"{arm['against_stage_a']['fixed']}, {arm['against_stage_a']['broken']}",
+    "coverage, points": OF_ARM["its change of coverage, points"],
+    "chosen; margin, nats": lambda arm: f"{OF_ARM['chosen, nats'](arm)}; {OF_ARM['margin, nats'](arm)}",
+}
+SOURCE = "benchmarks/sweep.json"  # named by the Guide's marks
 EXPLAINED = (
     "A summary has an error when one of its claims contradicts the facts that its note was written from, or follows "
     "from none of them (`clinical/oracle/`). Intervals are 95 %: Wilson's for rates, a paired bootstrap of notes for "
@@ -60,6 +68,16 @@ def markdown(record: Record) -> str:
         how(record),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def for_guide(record: Record) -> str:
+    """What stands in the Guide between the marks of sweep.json: Stage A, and a row for each arm that was measured."""
+    stage_a = OF_SUMMARIES["summaries with an error"](record["stage_a"])
+    rows = [["Stage A", stage_a, *["–"] * (len(IN_GUIDE) - 1)]]
+    for name, arm in record["arms"].items():
+        words = in_words(record, name)
+        rows.append([f"**{words}**" if name == SETTING else words, *(cell(arm) for cell in IN_GUIDE.values())])
+    return table(("", *IN_GUIDE), rows)
 
 
 def missing(record: Record) -> str:
