@@ -30,6 +30,7 @@ def draw(record: Mapping[str, Any], path: Path) -> None:
         for panel in (levels, changes):
             panel.set_xticks(range(len(arms)), [value.replace(" + ", "\n+ ") for value in arms])
             panel.set_xlim(-0.5, len(arms) - 0.5)
+            panel.tick_params(axis="x", labelsize=8)
             panel.spines[["top", "right"]].set_visible(False)
             for label, value in zip(panel.get_xticklabels(), arms, strict=True):
                 label.set_fontweight("bold" if record["factors"][factor][value] == SETTING else "normal")
