@@ -120,7 +120,7 @@ def test_arms_are_trained_and_judged_in_turn_and_a_killed_sweep_goes_on(whole):
         ],
         [],
     ]
-    missing = "loss sigmoid + 0.2 sft, learning rate, all weights trained 2e-05"
+    missing = "loss sigmoid + 0.2 sft, all weights, learning rate 2e-05"
     assert f"Not measured yet: {missing}." in at_the_kill
 
 

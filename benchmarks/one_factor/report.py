@@ -17,7 +17,7 @@ TITLES = {
     "num_epochs": "Epochs",
     "loss": "Loss",
     "beta": "Beta",
-    "all_weights": "Learning rate, all weights trained",
+    "all_weights": "All weights, learning rate",
 }
 OF_SUMMARIES: Mapping[str, Callable[[Record], str]] = {
     "summaries with an error": lambda found: percent(found["hallucination_rate"]),
