@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 
 import pytest
 
+from benchmarks.arms.marked_text import marked
+from benchmarks.one_factor import report
 from preference.data.batches import batch_of
 from preference.data.pairs import PairIds
 from preference.memory.model_shape import new_adapter, shape_of
@@ -18,9 +21,7 @@ from utils.cli import PROJECT_ROOT
 FOLDER = PROJECT_ROOT / "Guides"
 GUIDE = (FOLDER / "STAGE_B_DPO_GUIDE.md").read_text(encoding="utf-8")
 CODE = re.findall(r"`([^`\n]+)`", GUIDE)
-OF_SETTING = ("learning_rate", "beta", "loss_type", "loss_weights")
 COMMANDS = {code for code in (*CODE, *GUIDE.splitlines()) if code.startswith("python ")}
-PILOTS = re.findall(r"^\| (\d.+) \| ([0-9a-f]{8}) \|$", GUIDE, flags=re.M)
 
 
 def between_marks(name):
@@ -61,23 +62,17 @@ def test_its_memory_arithmetic_is_that_of_the_preflight():
     assert shown == f"```\n{predict(shape_of(LLAMA_8B), batch, plan).arithmetic()}\n```"
 
 
-@pytest.mark.parametrize(("cells", "run"), PILOTS, ids=[run for _, run in PILOTS])
-def test_its_pilots_are_those_of_the_log(cells, run):
-    log = (PROJECT_ROOT / "benchmarks" / "LOG.md").read_text(encoding="utf-8")
-    row = next(line for line in log.splitlines() if line.startswith(f"| {run} |"))
-    pairs, setting, *figures = cells.split(" | ")
-    assert f"| {re.match('[0-9]+', pairs)[0]} (" in row
-    assert [figure for figure in figures if f"| {figure} |" not in row] == []
-    logged = options(row.split(" | ")[3])
-    assert options(setting) == {name: logged[name] for name in logged if name in OF_SETTING}
+def test_its_figures_of_each_option_are_those_of_the_sweep():
+    record = json.loads((PROJECT_ROOT / "benchmarks" / "sweep.json").read_text("utf-8"))
+    assert marked(report.SOURCE, report.for_guide(record)) in GUIDE
+    said = re.search(r"around the setting `(.*?)`", GUIDE.replace("\n", " "))[1]
+    parser, names = script(("stage_b_dpo_training.py",)).build_parser(), re.findall(r"--(\w+)", said)
+    setting = parser.parse_args(shlex.split(said))
+    assert {name: getattr(setting, name) for name in names} == {name: record["setting"][name] for name in names}
+    assert names and f"{record['train_pairs']} pairs" in GUIDE and f"{record['notes']} validation notes" in GUIDE
 
 
-def options(cell):
-    """Of a table's cell, each option with its values, numbers as numbers."""
-    found = {}
-    for word in cell.replace("`", " ").split():
-        if word.startswith("--"):
-            found[word.removeprefix("--")] = values = []
-        else:
-            values.append(float(word) if word[0].isdigit() else word)
-    return found
+def test_its_training_curves_are_the_sweep_s():
+    shown = re.findall(r"\(\.\./benchmarks/sweep_curves/(\w+)\.png\)", GUIDE)
+    record = json.loads((PROJECT_ROOT / "benchmarks" / "sweep.json").read_text("utf-8"))
+    assert sorted(shown) == sorted(record["curves"])

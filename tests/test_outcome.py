@@ -17,7 +17,7 @@ import torch
 import stage_b_dpo_training
 from benchmarks import outcome
 from benchmarks.arms import report, steps
-from benchmarks.arms.figures import bars, examples, percent, points, read_results
+from benchmarks.arms.figures import arm_figures, bars, examples, percent, points, read_results
 from benchmarks.arms.marked_text import marked
 from benchmarks.arms.plan import PAIRS, Plan, check_options, pairs_that_fit, share_texts
 from benchmarks.arms.steps import Step, as_words, make_step, run_steps, seconds_if_done
@@ -147,13 +147,23 @@ def test_report_readme_and_log_say_what_the_json_says(whole):
     assert "| **6 test** | `--samples_per_note 1` `--learning_rate 2e-05` `--num_epochs 1` |" in report.log_row(record)
 
 
+def test_wrong_summaries_without_a_flag_are_counted(whole):
+    folder, _ = whole
+    (evaluated,) = (path for path in (folder / "work").glob("evaluate_stage_b-*") if path.is_dir())
+    frame = read_results(evaluated)
+    frame = frame.assign(oracle_hallucinated=[1, 1, 1, 0, 0, 0], flagged_claims=[0, 2, 0, 1, 0, 0])
+    assert arm_figures(frame)["wrong_without_a_flag"] == wilson(2, 6)
+
+
 def test_the_results_that_are_read_back_are_those_that_step_3_had(whole):
     folder, _ = whole
     (evaluated,) = (folder / "work").glob("evaluate_control-*/evaluation_statistics.json")
     statistics = json.loads(evaluated.read_text())
     record = json.loads((folder / "out" / "outcome.json").read_text())
-    own = {name: value for name, value in record["arms"]["control"].items() if name != "errors_per_summary"}
-    assert own == {name: value for name, value in statistics.items() if name != "comparison"}
+    own, added = record["arms"]["control"], ("errors_per_summary", "wrong_without_a_flag")
+    assert {name: own[name] for name in own if name not in added} == {
+        name: value for name, value in statistics.items() if name != "comparison"
+    }
     change = record["changes"]["control against stage_a"]
     assert change == {
         name: value for name, value in statistics["comparison"].items() if name not in ("before", "after")

@@ -120,7 +120,7 @@ def test_arms_are_trained_and_judged_in_turn_and_a_killed_sweep_goes_on(whole):
         ],
         [],
     ]
-    missing = "loss sigmoid + 0.2 sft, learning rate, all weights trained 2e-05"
+    missing = "loss sigmoid + 0.2 sft, all weights, learning rate 2e-05"
     assert f"Not measured yet: {missing}." in at_the_kill
 
 
@@ -248,7 +248,7 @@ def test_a_setting_between_the_values_is_added_to_them_in_its_place(args):
     assert points("all_weights", setting)["2e-05"] == Arm("all_weights_2e-05", ALL_WEIGHTS)
     assert points("loss", setting)["sigmoid"].changes == PLAIN
     assert list(points("loss", setting)) == [
-        *("sigmoid", "sigmoid + 0.2 sft", "sigmoid + sft", "sft", "apo_zero + 0.5 sft")
+        *("sigmoid", "sigmoid + 0.2 sft", "apo_zero + 0.5 sft", "sigmoid + sft", "sft")
     ]
 
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from benchmarks.arms.plan import PAIRS, TRAIN
 from evaluation_stage_a.comparison import LENGTH_RATIO, RESULTS_CSV, compare
 from evaluation_stage_a.figures import as_json, summarise
-from evaluation_stage_a.known_facts import ERRORS, FAILED, typed
+from evaluation_stage_a.known_facts import ERRORS, FAILED, HALLUCINATED, typed
 from utils.records import sample_by_note
+from utils.statistics import wilson
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,10 +87,18 @@ def read_results(folder: Path) -> pd.DataFrame:
 
 
 def arm_figures(frame: pd.DataFrame) -> dict[str, Any]:
-    """One model's figures as step 3 gives them, and the wrong claims in a summary."""
+    """One model's figures as step 3 gives them, the wrong claims in a summary, and the wrong summaries not flagged.
+
+    Pairs are made by what the screen flags, so that what it does not see may grow where what it sees gets less.
+    """
     figures = summarise(frame)
     wrong = sum(figures["oracle"]["errors_by_type"].values())
-    return {**figures, "errors_per_summary": wrong / figures["oracle"]["summaries"]}
+    unflagged = (frame[HALLUCINATED] > 0) & (frame["flagged_claims"] == 0)
+    return {
+        **figures,
+        "errors_per_summary": wrong / figures["oracle"]["summaries"],
+        "wrong_without_a_flag": wilson(int(unflagged.sum()), len(frame)),
+    }
 
 
 def changes(before: pd.DataFrame, after: pd.DataFrame) -> dict[str, Any]:

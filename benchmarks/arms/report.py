@@ -21,6 +21,7 @@ ARM_ROWS: Mapping[str, Callable[[Record], str]] = {
     "summaries with an error, by the notes' facts": lambda arm: percent(arm["oracle"]["hallucination_rate"]),
     "the same, claims that could not be judged counted": lambda arm: percent(arm["oracle"]["upper_bound_rate"]),
     "summaries that the screen flags": lambda arm: percent(arm["screened_hallucination_rate"]),
+    "summaries with an error and without a flag": lambda arm: percent(arm["wrong_without_a_flag"]),
     "wrong claims in a summary": lambda arm: f"{arm['errors_per_summary']:.2f}",
     "claims in a summary": lambda arm: f"{arm['oracle']['claims_per_summary']:.1f}",
     "important facts that are given": lambda arm: f"{100 * arm['oracle']['coverage']:.0f} %",
@@ -44,7 +45,7 @@ OUTCOMES = {
     "drops": "does not give the fact any more",
     "other": "has another value",
 }
-README_ROWS = tuple(ARM_ROWS)[:6]
+README_ROWS = tuple(ARM_ROWS)[:7]
 COMPARED_IN_README = {"stage_a": "Stage A", "control": "the control"}  # arms, and what README calls them
 SOURCE = "benchmarks/outcome.json"  # named by README's marks
 NOTHING_YET = "Not measured on the test notes yet."

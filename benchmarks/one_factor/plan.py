@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -57,8 +59,17 @@ def points(factor: str, setting: Options) -> dict[str, Arm]:
     values = [dict(value) for value in FACTORS[factor]]
     own = {name: setting.get(name, value) for name, value in values[0].items()}
     values += [own] if own not in values else []
-    values.sort(key=lambda value: [one for one in value.values() if isinstance(one, float)])  # losses stay as they are
+    values.sort(key=_size)
     return {in_words(value): _arm(factor, value, setting) for value in values}
+
+
+def _size(value: Options) -> float:
+    """By which the values of a factor are put in order: a number, or by how much SFT outweighs the other losses."""
+    if "loss_type" not in value:
+        return max(one for one in value.values() if isinstance(one, float))
+    weights = dict(zip(value["loss_type"], value["loss_weights"] or itertools.repeat(1.0), strict=False))
+    anchor = weights.pop("sft", 0.0)
+    return anchor / sum(weights.values()) if weights else math.inf
 
 
 def in_words(value: Options) -> str:

@@ -28,7 +28,7 @@ def draw(record: Mapping[str, Any], path: Path) -> None:
         draw_levels(levels, list(arms.values()), record["stage_a"])
         draw_changes(changes, list(arms.values()))
         for panel in (levels, changes):
-            panel.set_xticks(range(len(arms)), arms)
+            panel.set_xticks(range(len(arms)), [value.replace(" + ", "\n+ ") for value in arms])
             panel.set_xlim(-0.5, len(arms) - 0.5)
             panel.spines[["top", "right"]].set_visible(False)
             for label, value in zip(panel.get_xticklabels(), arms, strict=True):

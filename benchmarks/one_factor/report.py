@@ -17,7 +17,7 @@ TITLES = {
     "num_epochs": "Epochs",
     "loss": "Loss",
     "beta": "Beta",
-    "all_weights": "Learning rate, all weights trained",
+    "all_weights": "All weights, learning rate",
 }
 OF_SUMMARIES: Mapping[str, Callable[[Record], str]] = {
     "summaries with an error": lambda found: percent(found["hallucination_rate"]),
@@ -37,7 +37,6 @@ OF_ARM: Mapping[str, Callable[[Record], str]] = {
 # The Guide's, which fit on a page.
 IN_GUIDE: Mapping[str, Callable[[Record], str]] = {
     "summaries with an error": lambda arm: OF_SUMMARIES["summaries with an error"](arm["summaries"]),
-    "fixed, broken": lambda arm: f"{arm['against_stage_a']['fixed']}, {arm['against_stage_a']['broken']}",
     "coverage, points": OF_ARM["its change of coverage, points"],
     "chosen; margin, nats": lambda arm: f"{OF_ARM['chosen, nats'](arm)}; {OF_ARM['margin, nats'](arm)}",
 }
