@@ -103,6 +103,12 @@ def test_too_few_pairs_are_said_to_be_too_few(tmp_path):
     assert "too few" in html.read_text("utf-8")
 
 
+def test_nothing_is_drawn_of_no_pairs(tmp_path):
+    (tmp_path / "train_dpo.jsonl").touch()
+    html, _ = write_report(audit_files({"train": tmp_path / "train_dpo.jsonl"}), tmp_path)
+    assert "<svg" not in html.read_text("utf-8")
+
+
 def test_sources_are_judged_apart(tmp_path):
     sampled = [record(n, "aspirin", "morphine", strategy="on_policy") for n in range(1000, 1100)]
     made = audit(tmp_path, balanced(200) + sampled)

@@ -125,6 +125,13 @@ def test_a_clean_sample_that_says_much_less_is_not_chosen():
     assert pair["chosen_from"] == "gold"
 
 
+def test_a_clean_sample_that_does_not_name_what_note_and_sample_name_is_not_chosen():
+    other = "A man of 63, with a five-day history of cough, came off naproxen 250 mg because of gout."
+    (pair,) = own_errors(pairs_of(written(other, HOPELESS)))
+    assert "lisinopril" in HOPELESS and "lisinopril" not in other
+    assert pair["chosen_from"] == "gold"
+
+
 def test_else_the_factual_summary():
     (pair,) = pairs_of(written(HOPELESS)).pairs
     assert (pair["chosen_from"], text(pair["chosen"])) == ("gold", GOLD)

@@ -127,6 +127,22 @@ def test_a_sentence_without_remedy_is_exchanged_for_one_of_a_clean_sample():
     assert_sound(NOTE, sample, repaired)
 
 
+def test_no_repair_leaves_out_what_the_note_names():
+    """A sentence of a clean sample may take the place of one with an invention, but not of the medicine beside it."""
+    spare = "A 63-year-old man had a cough. A chest CT that was done showed emphysema."
+    sample = START + "He was advised of a stroke and started doxycycline. He had gout."
+    assert repair(NOTE, sample, [spare]) == Irreparable("no repair of unsupported condition")
+    other = "A 63-year-old man had a cough. He was started on doxycycline 100 mg twice daily."
+    repaired = repair(NOTE, sample, [spare, other])
+    assert isinstance(repaired, Repair)
+    assert repaired.text == START + "He was started on doxycycline 100 mg twice daily. He had gout."
+
+
+def test_no_repair_leaves_a_dose_without_its_medicine():
+    sample = START + "He, currently off 8 mg of enoxaparin, began doxycycline."
+    assert repair(NOTE, sample) == Irreparable("no repair of unsupported medication")
+
+
 def test_the_errors_that_the_screen_does_not_see_stay_as_they_are():
     repaired = repair(NOTE, START + "He takes lisinopril 40 mg and lives on a boat.")
     assert isinstance(repaired, Repair)

@@ -53,7 +53,8 @@ def figures(report: Mapping[str, Any]) -> dict[str, Markup | None]:
         drawn["words"] = _words(report["words_changed_histogram"])
     if report["directions"]:
         drawn["directions"] = _directions(report["directions"])
-    drawn["types"] = _types(report["pairs_by_type_and_severity"])
+    if report["pairs_by_type_and_severity"]:
+        drawn["types"] = _types(report["pairs_by_type_and_severity"])
     return drawn
 
 

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tqdm import tqdm
 
 from adversarial.checks import check_chosen, check_length
-from adversarial.on_policy.repair import Repair, repair
+from adversarial.on_policy import sample_reading
+from adversarial.on_policy.repair import Repair, check_names, repair
 from adversarial.on_policy.samples import alike, check_sample, check_words, likeness
 from adversarial.operators.donors import Donors, collect_donors
 from adversarial.operators.edits import Edit
@@ -161,13 +162,14 @@ def _screened(row: Factual, drawn: Sequence[Generated], vocabulary: frozenset[st
 
 
 def _over_own_error(row: Factual, bad: Sample, clean: Sequence[str], made: OnPolicy) -> Mapping[str, Any] | None:
-    """The flagged sample repaired; else the clean one of like length that is most like it; else the factual summary."""
+    """The flagged sample repaired; else the clean one most like it that says as much; else the factual summary."""
     result = repair(row.note, bad.text, (*clean, row.summary))
     if isinstance(result, Repair):
         return _own_error(row, bad, result.text, REPAIRED, result.edits, result.wrong_facts)
     made.refuse(row, f"not repaired: {result.reason}", bad.text)
     mostly = Counter(finding.type for finding in bad.findings).most_common(1)[0][0]
-    usable = [text for text in clean if check_length(text, bad.text) is None]
+    read = sample_reading.Sample(row.note, bad.text)
+    usable = [text for text in clean if (check_length(text, bad.text) or check_names(read, text)) is None]
     closest = max(usable, key=lambda text: likeness(text, bad.text), default=None)
     if closest is not None:
         return _own_error(row, bad, closest, SAMPLED, word_edits(closest, bad.text, mostly), len(bad.findings))

@@ -29,7 +29,8 @@ from clinical.sentences import Span, sentence_spans
 _WORD_AND_SPACE = re.compile(r"\s+|[^\s]+")
 _LEFT_HANGING = re.compile(
     r"\b(?:an?|the|of|to|from|at|by|with|for|on|and|or|had|has|was|is|every|systemic|started ago|began ago)"
-    r"(?= ?[,.;)]| (?:and|or|of)\b)",
+    r"(?= ?[,.;)]| (?:and|or|of)\b)"
+    r"|\b(?:an?|the|of|to|from|at|by|with|for|on)(?= (?:began|begins|was|were|is|are|had|has|came|went)\b)",
     re.IGNORECASE,
 )
 _NO_CHANGE = re.compile(r"\bfrom (\d[\d.]*)(?: ?[\w%/^]+)? to \1(?![\d.]\d)")
@@ -59,8 +60,8 @@ def repair(note: str, text: str, spares: Sequence[str] = ()) -> Repair | Irrepar
     """Change every claim of a sample that the note does not support to what the note says, or leave it out.
 
     ``spares`` are other samples of the same note in which the screen finds nothing wrong: a sentence of theirs may take
-    the place of one that cannot be mended. The result passes the screen as a whole, reads no worse than the sample, and
-    is about as long. What the screen does not see stays as it is.
+    the place of one that cannot be mended. The result passes the screen as a whole, reads no worse than the sample, is
+    about as long, and still names all that sample and note both name. What the screen does not see stays as it is.
     """
     sample = Sample(note, text)
     flagged = [claim for claim in screen(note, text) if claim.verdict in FLAGGED]
@@ -125,10 +126,21 @@ def _fitting(
             wrong < wrong_before
             and check_length(text, sample.text) is None
             and not _named_again(before, text)
+            and check_names(sample, text) is None
             and not _slips(text) - _slips(before)
             and _harmless(sample, together, text)
         ):
             yield candidate
+
+
+def check_names(sample: Sample, text: str) -> str | None:
+    """Refuse a text to be chosen over a sample that does not name something which sample and note name.
+
+    To choose what leaves out a medicine over what says something wrong of it, or of something beside it, teaches to
+    leave medicines out. Laboratory values are not counted: a repair may say of which one a value is.
+    """
+    left_out = (sample.named & sample.note.mentions.keys()) - Sample(sample.note_text, text).named
+    return "leaves out what the note names" if left_out else None
 
 
 def _slips(text: str) -> Counter[str]:
