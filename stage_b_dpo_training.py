@@ -84,6 +84,11 @@ def build_parser() -> argparse.ArgumentParser:
         "--loss_type", nargs="+", choices=LOSSES, default=["sigmoid"], help="one of TRL's losses, or several, added up"
     )
     training.add_argument("--loss_weights", nargs="+", type=positive_float, help="one for each --loss_type; 1 each")
+    training.add_argument(
+        "--reference_free",
+        action="store_true",
+        help="what the reference tells apart counts as learned; with --loss_type sigmoid sft this is CPO",
+    )
     training.add_argument("--batch_size", type=positive_int, default=4, help="pairs in memory at once")
     training.add_argument("--gradient_accumulation_steps", type=positive_int, default=1, help="batches for one update")
     training.add_argument("--max_length", type=positive_int, default=1024, help="tokens; longer pairs are left out")

@@ -11,6 +11,8 @@ BETA = (0.05, 0.5)  # below, nothing holds the model to the reference; above, no
 # From where a learning rate is said, and from where it is refused. Stage A's size wrecks the language while loss and
 # accuracy look splendid. All weights of a model move further on the same rate than a LoRA adapter does.
 LORA_RATES, FULL_RATES = (5e-5, 1e-4), (5e-6, 2e-5)
+# Losses in which the reference counts by its margin alone, and SFT, in which it does not count.
+OF_THE_MARGIN = ("sigmoid", "hinge", "robust", "exo_pair", "discopop", "sft")
 
 
 def check_options(args: argparse.Namespace) -> list[str]:
@@ -31,4 +33,6 @@ def check_options(args: argparse.Namespace) -> list[str]:
         raise UserError("--report_to tensorboard: TensorBoard is not installed; pip install tensorboard")
     if args.loss_weights and len(args.loss_weights) != len(args.loss_type):
         raise UserError(f"--loss_weights needs a number for each of --loss_type {' '.join(args.loss_type)}")
+    if args.reference_free and not set(args.loss_type) <= set(OF_THE_MARGIN):
+        raise UserError(f"--reference_free goes with these of --loss_type: {', '.join(OF_THE_MARGIN)}")
     return warnings

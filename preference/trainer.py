@@ -43,8 +43,9 @@ class PairsTrainer(WholeCheckpoints, WholeBatches, DPOTrainer):
     """TRL's DPOTrainer on pairs that are token ids already: each note is run once, each reference read from disk.
 
     Its losses, metrics and reference pass are called as they are, with a model that packs pairs in place of the model;
-    ``unshared`` says why where that model cannot be used, None where it can. Where memory runs out, a step is undone
-    and done again with fewer pairs in the model at once; the batch stays as it was.
+    ``unshared`` says why where that model cannot be used, None where it can. ``reference_free`` leaves the reference
+    out of losses and accuracies; rewards are against it as ever. Where memory runs out, a step is undone and done again
+    with fewer pairs in the model at once; the batch stays as it was.
     """
 
     # As they are here, not as wide as the libraries declare them.
@@ -52,9 +53,18 @@ class PairsTrainer(WholeCheckpoints, WholeBatches, DPOTrainer):
     train_dataset: Any
     eval_dataset: Any
 
-    def __init__(self, *args: Any, max_length: int, checkpoints: Path, measured: Remembered, **options: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        max_length: int,
+        checkpoints: Path,
+        measured: Remembered,
+        reference_free: bool = False,
+        **options: Any,
+    ) -> None:
         super().__init__(*args, **options)
         self.checkpoints = checkpoints
+        self.reference_free = reference_free
         self._tp_size = self.args.world_size  # all processes have the same batch; TRL shall not add up its tokens
         # Set here and not in the config, which would have TRL hash all weights and score the pairs while it is built.
         self.precompute_ref_logps = True
@@ -81,10 +91,18 @@ class PairsTrainer(WholeCheckpoints, WholeBatches, DPOTrainer):
     def _compute_loss(self, model: Any, inputs: Any, return_outputs: bool) -> Any:
         packed = self.packing(model)
         shared_out = SharedOut(packed, self.accelerator) if self.args.world_size > 1 else packed
+        chosen, rejected = inputs["ref_chosen_logps"], inputs["ref_rejected_logps"]
+        if self.reference_free:
+            inputs = {**inputs, "ref_rejected_logps": chosen}  # the same for both: it cancels from the margin
         loss = super()._compute_loss(shared_out, inputs, return_outputs)
+        metrics = self._metrics["train" if self.model.training else "eval"]
+        if self.reference_free:
+            known = self.beta * self.accelerator.gather(chosen - rejected).mean().item()
+            metrics["rewards/rejected"][-1] += known  # both as of DPO: against the summary's own reference
+            metrics["rewards/margins"][-1] -= known
         if not self.model.training:
             # TRL averages over the entries of its list: with one for each pair, a short last batch counts for less.
-            for values in self._metrics["eval"].values():
+            for values in metrics.values():
                 values.extend(values[-1:] * (len(inputs["input_ids"]) // 2 - 1))
         return loss
 

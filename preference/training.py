@@ -52,7 +52,8 @@ def build_trainer(
     measured: Remembered,
     save_best: Callable[[Any], object],
 ) -> PairsTrainer:
-    """TRL's DPOTrainer with the losses of ``--loss_type``, by default sigmoid DPO (arXiv 2305.18290, equation 7).
+    """TRL's DPOTrainer with the losses of ``--loss_type``, by default sigmoid DPO (arXiv 2305.18290, equation 7); with
+    ``--reference_free`` and SFT beside it, CPO (arXiv 2401.08417, equations 3 and 5).
 
     The learning rate is constant after a short warm-up: a second or third epoch teaches as much as the first, and a
     finished run can go on. ``measured`` is what earlier runs found of this model; ``save_best`` gets the model whenever
@@ -102,6 +103,7 @@ def build_trainer(
         max_length=args.max_length,
         checkpoints=run.checkpoints,
         measured=measured,
+        reference_free=args.reference_free,
     )
     keep_trainable_fp32(trainer.model, original)
     # int8 rounds activations as well, by what else is in the batch.

@@ -82,6 +82,35 @@ def test_figures_are_those_of_dpo_against_the_sft_model(kind, tiny_model, tiny_a
     assert results["val_loss"] == pytest.approx(sum(losses) / len(losses), abs=1e-3)
 
 
+def test_without_a_reference_the_loss_is_of_the_policys_own_margins_and_rewards_stay_dpos(
+    tiny_adapter, pairs, tmp_path
+):
+    """CPO, arXiv 2401.08417: -log sigmoid of beta times the margin, and the mean cross entropy of the chosen tokens."""
+    loss = ("--reference_free", "--loss_type", "sigmoid", "sft", "--loss_weights", "1", "0.5")
+    _, results = train(tiny_adapter, pairs, tmp_path / "out", "--learning_rate", "1e-3", "--beta", "0.3", *loss)
+    checkpoint = find(tmp_path / "out" / "final_model")
+    tokenizer = load_tokenizer(checkpoint)
+    policy, reference = load_model(checkpoint, CPU), load_model(find(tiny_adapter), CPU)
+    rows = read_pairs(pairs["val_data_path"], None, seed=0)
+
+    def log_probs(model, side):
+        return torch.tensor([log_prob(model, tokenizer, row["prompt"], row[side]) for row in rows])
+
+    own = log_probs(policy, "chosen") - log_probs(policy, "rejected")
+    known = log_probs(reference, "chosen") - log_probs(reference, "rejected")
+    assert known.abs().max() > 0.1  # it differs from DPO
+    tokens = sum(len(encode_completion(tokenizer, row["chosen"])) for row in rows)
+    sft = -log_probs(policy, "chosen").sum() / tokens
+    assert results["val_loss"] == pytest.approx((-F.logsigmoid(0.3 * own).mean() + 0.5 * sft).item(), abs=1e-3)
+    assert results["val_margin"] == pytest.approx(0.3 * (own - known).mean().item(), abs=1e-3)
+    assert results["val_accuracy"] == pytest.approx((own > 0).float().mean().item())
+
+
+def test_a_loss_that_weighs_each_side_by_itself_needs_the_reference(tiny_adapter, pairs, tmp_path):
+    with pytest.raises(UserError, match="--reference_free goes with"):
+        train(tiny_adapter, pairs, tmp_path / "out", "--reference_free", "--loss_type", "apo_zero", "sft")
+
+
 def test_a_reference_that_is_not_the_start_stops_the_run():
     def logged(step, chosen, rejected):
         figures = {"loss": 0.7, "rewards/chosen": chosen, "rewards/rejected": rejected}

@@ -22,7 +22,7 @@ TRAIN_NOTES = "train_set_processed.csv"
 NOTES = {"val": "validation_set_processed.csv", "test": "test_set_processed.csv"}
 # Options of steps 1 and 2 that decide the outcome.
 OF_PAIRS = ("on_policy_share", "samples_per_note", "temperature", "negatives_per_note", "strategies")
-OF_LOSS = ("loss_type", "loss_weights")
+OF_LOSS = ("loss_type", "loss_weights", "reference_free")
 OF_TRAINING = (
     *("learning_rate", "num_epochs", "beta", "batch_size", "gradient_accumulation_steps", "keep_hardest"),
     *("average_steps", "force"),
