@@ -53,7 +53,7 @@ def build_trainer(
     save_best: Callable[[Any], object],
 ) -> PairsTrainer:
     """TRL's DPOTrainer with the losses of ``--loss_type``, by default sigmoid DPO (arXiv 2305.18290, equation 7); with
-    ``--reference_free`` and SFT beside it, CPO (arXiv 2401.08417, equations 3 and 5).
+    ``--reference_free`` and SFT beside it, CPO (arXiv 2401.08417).
 
     The learning rate is constant after a short warm-up: a second or third epoch teaches as much as the first, and a
     finished run can go on. ``measured`` is what earlier runs found of this model; ``save_best`` gets the model whenever
