@@ -44,7 +44,8 @@ demo: .venv/.runtime
 outcome: .venv/.runtime
 	@$(PY) models/fetch_base_model.py
 	@$(PY) benchmarks/outcome.py --split test --notes 300 --changes 240 --train_pairs 720 --hours 2 \
-		--learning_rate 5e-5 --num_epochs 1 --beta 0.1 --loss_type sigmoid sft --loss_weights 1 0.5
+		--learning_rate 5e-5 --num_epochs 1 --beta 0.1 --loss_type sigmoid sft --loss_weights 1 0.5 \
+		--reference_free
 
 test: .venv/.dev
 	$(PY) -m pytest
