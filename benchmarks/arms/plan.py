@@ -98,7 +98,7 @@ class Plan:
         loss = {"loss_type": SFT} if arm == "control" else self._given(OF_LOSS)
         options = {**self.training_options(model, pairs), **loss}
         known = arm == "control" and number == 1  # the reference is Stage A for both
-        makes = f"{'SFT' if arm == 'control' else 'DPO'} on {self.pairs} pairs, {args.num_epochs:g} epochs"
+        makes = f"{'SFT' if arm == 'control' else 'Stage B'} on {self.pairs} pairs, {args.num_epochs:g} epochs"
         seconds = self.pairs * (args.keep_hardest * args.num_epochs * PAIR + (0 if known else REFERENCE))
         return self._step(_name(arm, number), makes, TRAIN, options, seconds)
 

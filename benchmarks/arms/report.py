@@ -11,7 +11,7 @@ from utils.files import atomic_writer
 
 Record: TypeAlias = Mapping[str, Any]  # outcome.json
 
-TITLES = {"stage_a": "Stage A", "control": "control: more SFT", "stage_b": "Stage B: DPO"}
+TITLES = {"stage_a": "Stage A", "control": "control: more SFT", "stage_b": "Stage B"}
 COMPARED = {
     "control against stage_a": "control against A",
     "stage_b against stage_a": "B against A",
