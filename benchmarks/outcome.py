@@ -1,4 +1,4 @@
-"""Does Stage B make the hallucination rate fall, and is it DPO that does it? Three arms on the same notes.
+"""Does Stage B make the hallucination rate fall, and is it the preferences that do it? Three arms on the same notes.
 
     python benchmarks/outcome.py --split test --notes 300
 
