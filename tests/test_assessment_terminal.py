@@ -47,10 +47,13 @@ class Terminal:
     def text(self):
         return "\n".join(line.rstrip() for line in self.screen.display)
 
-    def until(self, words, gone=None):
-        """Read until the screen shows ``words`` (and no longer ``gone``)."""
+    def until(self, *words, gone=None):
+        """Read until the screen shows all ``words`` (and no longer ``gone``).
+
+        A screen may arrive in parts: what is asserted of it is waited for.
+        """
         deadline = time.monotonic() + 60
-        while words not in self.text() or (gone and gone in self.text()):
+        while not all(each in self.text() for each in words) or (gone and gone in self.text()):
             assert time.monotonic() < deadline, f"no {words!r} on\n{self.text()}"
             self.feed(1)
         return self.text()
@@ -102,8 +105,7 @@ def labels(results):
 
 def test_a_session_with_undo_after_a_restart_a_resize_and_the_end(results):
     terminal = Terminal(results)
-    shown = terminal.until("item 1 of 4")
-    assert "y hallucinated  n clean  s skip" in shown
+    shown = terminal.until("item 1 of 4", "y hallucinated  n clean  s skip")
     assert shown.index("NOTE") < shown.index("SUMMARY")
     assert "id0" not in shown
     terminal.press("n")
@@ -151,8 +153,7 @@ def test_killed_at_any_moment_nothing_is_lost_that_was_shown_as_saved(results):
     with (results.parent / "manual_assessment.journal.jsonl").open("a", encoding="utf-8") as journal:
         journal.write('{"event": "label", "exam')  # as a kill in the middle of a write leaves it
     terminal = Terminal(results)
-    shown = terminal.until("of what kind?")
-    assert "item 2 of 4 | labelled 2" in shown
+    terminal.until("item 2 of 4 | labelled 2", "of what kind?")
     terminal.press("q")
     terminal.end()
     assert labels(results) == [(False, None), (True, None)]
