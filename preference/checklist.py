@@ -245,9 +245,13 @@ def training_line(args: argparse.Namespace, dtype: torch.dtype, device: torch.de
     """The figures of a run in a line."""
     processes = f" x {process_count()} processes" if process_count() > 1 else ""
     hardest = f"the hardest {args.keep_hardest:.0%} of the pairs, " if args.keep_hardest < 1 else ""
+    weights = args.loss_weights or [1.0] * len(args.loss_type)
+    losses = (
+        name if weight == 1 else f"{weight:g} {name}" for name, weight in zip(args.loss_type, weights, strict=True)
+    )
     free = " without reference" if args.reference_free else ""
     return (
-        f"{hardest}{' + '.join(args.loss_type)}{free}, beta {args.beta:g}, learning rate {args.learning_rate:g}, "
+        f"{hardest}{' + '.join(losses)}{free}, beta {args.beta:g}, learning rate {args.learning_rate:g}, "
         f"{args.num_epochs:g} epochs, batch {args.batch_size} x {args.gradient_accumulation_steps}{processes}, "
         f"{str(dtype).removeprefix('torch.')} on {device.type}"
     )

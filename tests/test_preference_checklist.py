@@ -89,6 +89,11 @@ def test_a_run_that_may_begin(tiny_adapter, pairs, dry_run, work_folder):
     assert sorted(work_folder.parent.rglob("*")) == before
 
 
+def test_losses_stand_with_their_weights(tiny_adapter, dry_run):
+    loss = ("--loss_type", "sigmoid", "sft", "--loss_weights", "1", "0.5", "--reference_free")
+    assert "sigmoid + 0.5 sft without reference, beta 0.1, " in dry_run(tiny_adapter, *loss)[1]
+
+
 def test_what_is_not_known_is_no_failure(tiny_model, dry_run):
     code, out = dry_run(tiny_model)
     assert code == 0

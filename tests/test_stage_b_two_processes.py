@@ -22,8 +22,10 @@ STEPS = 10  # 2 epochs of 17 pairs in batches of 4: the last of each holds one p
 COMPARED = ("loss", "grad_norm", "rewards/chosen", "rewards/margins", "logps/rejected", "entropy")
 # "sft" is a mean over tokens, not over pairs; of 19 pairs 17 are trained on.
 OPTIONS = ("--learning_rate", "9e-5", "--loss_type", "sigmoid", "sft", "--keep_hardest", "0.9")
+FREE = ("--reference_free",)
 
-# What each process does: Stage B into "whole", the same again, and into "cut", stopped in epoch 2 and gone on with.
+# What each process does: Stage B into "whole", the same again, into "free" without reference, and into "cut", stopped
+# in epoch 2 and gone on with.
 LAUNCHED = f"""
 import os, signal, sys
 sys.path.insert(0, {str(PROJECT_ROOT)!r})
@@ -34,8 +36,8 @@ from utils import resumable_training
 from utils.cli import run_script
 from utils.distributed import is_main_process
 
-def train(folder):
-    words = [word.replace("FOLDER", folder) for word in sys.argv[1:]]
+def train(folder, *more):
+    words = [word.replace("FOLDER", folder) for word in sys.argv[1:]] + [*more]
     assert stage_b_dpo_training.main(words) == 0
     PartialState().wait_for_everyone()
 
@@ -43,6 +45,7 @@ def main(argv):
     PairsTrainer.end = lambda trainer: None  # there is more to train, with the same processes
     train("whole")
     train("whole")
+    train("free", *{FREE!r})
     resumable_training.CHECKPOINT_MINUTES = 0.0
     step, calls = PairsTrainer.training_step, []
 
@@ -72,11 +75,11 @@ def runs(tiny_adapter, tmp_path_factory):
     """The folder of all runs, and what the two processes said."""
     folder = tmp_path_factory.mktemp("two")
     pairs = write_pairs(folder / "train.jsonl", 19), write_pairs(folder / "val.jsonl", 5, start=20)
-    one, two = (
-        stage_b_command(tiny_adapter, *pairs, folder / known / name, "--batch_size", size, *OPTIONS)
-        for known, name, size in (("of_one", "out", "4"), ("of_two", "FOLDER", "2"))
+    one, free, two = (
+        stage_b_command(tiny_adapter, *pairs, folder / name, "--batch_size", size, *OPTIONS, *more)
+        for name, size, more in (("of_one/whole", "4", ()), ("of_one/free", "4", FREE), ("of_two/FOLDER", "2", ()))
     )
-    assert stage_b_dpo_training.main(one) == 0
+    assert stage_b_dpo_training.main(one) == stage_b_dpo_training.main(free) == 0
     script = folder / "launched.py"
     script.write_text(LAUNCHED)
     said = subprocess.run([*LAUNCH, str(script), *two], capture_output=True, text=True, check=False, timeout=600)
@@ -92,14 +95,15 @@ def weights(folder):
     return load_file(folder / "final_model" / "adapter_model.safetensors")
 
 
-def test_every_step_and_evaluation_is_that_of_one_process(runs):
-    one, two = (figures(runs[0] / name, "loss") for name in ("of_one/out", "of_two/whole"))
+@pytest.mark.parametrize("run", ["whole", "free"])
+def test_every_step_and_evaluation_is_that_of_one_process(runs, run):
+    one, two = (figures(runs[0] / processes / run, "loss") for processes in ("of_one", "of_two"))
     assert [step["step"] for step in two] == list(range(1, STEPS + 1))
     for ours, expected in zip(two, one, strict=True):
         for name in COMPARED:
             assert ours[name] == pytest.approx(expected[name], rel=1e-6, abs=1e-5), (ours["step"], name)
     assert two[0]["num_tokens"] == one[0]["num_tokens"]
-    one, two = (figures(runs[0] / name, "eval_loss") for name in ("of_one/out", "of_two/whole"))
+    one, two = (figures(runs[0] / processes / run, "eval_loss") for processes in ("of_one", "of_two"))
     for ours, expected in zip(two, one, strict=True):
         for name in ("eval_loss", "eval_rewards/margins", "eval_rewards/chosen"):
             assert ours[name] == pytest.approx(expected[name], rel=1e-6, abs=1e-5), name
@@ -107,7 +111,7 @@ def test_every_step_and_evaluation_is_that_of_one_process(runs):
 
 def test_the_adapter_is_that_of_one_process(runs, tiny_adapter):
     start = load_file(tiny_adapter / "adapter_model.safetensors")
-    one, two = weights(runs[0] / "of_one" / "out"), weights(runs[0] / "of_two" / "whole")
+    one, two = weights(runs[0] / "of_one" / "whole"), weights(runs[0] / "of_two" / "whole")
     way, apart = (max((a[name] - b[name]).abs().max() for name in a) for a, b in ((one, start), (two, one)))
     assert apart < 1e-5 < 1e-4 < way
 
@@ -128,7 +132,7 @@ def test_each_pair_is_scored_once_by_one_of_them(runs):
 
 
 def test_they_speak_as_one(runs):
-    assert runs[1].count("✓ Stage B: 17 pairs") == 2
+    assert runs[1].count("✓ Stage B: 17 pairs") == 3
     assert runs[1].count("nothing to do") == 1
     assert runs[1].count("0 pairs read") == 1
     assert runs[1].count("Going on     after step 8") == 1
