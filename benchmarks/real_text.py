@@ -1,4 +1,4 @@
-"""Does Stage B help on real text? Three arms on MTS-Dialog, judged blind by people.
+"""Does Stage B help on real text? Three arms on MTS-Dialog, judged blind by readers.
 
     python benchmarks/real_text.py --mts_dir MTS_DIR
 
@@ -62,6 +62,7 @@ def build_parser() -> argparse.ArgumentParser:
     paths.add_argument(
         "--labels", type=Path, nargs="+", metavar="JSON", help="one file a reader; else all that lie beside the sheet"
     )
+    paths.add_argument("--readers", metavar="WHO", help="who they are, for the report: clinicians, language models")
     paths.add_argument("--work_dir", type=Path, default=Path("outputs/real_text"), help="gets what the steps make")
     paths.add_argument("--output_dir", type=Path, default=Path("benchmarks"), help="gets the report")
     add_setting(parser)
@@ -77,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     sheet = key_file.parent / key["sheet"]
     labels = args.labels or sorted(sheet.parent.glob("manual_assessment*.json"))
     if labels:
-        return write_report(key, labels, args.output_dir)
+        return write_report(key, labels, args.readers, args.output_dir)
     print(f"✓ Sheet      {sheet}: {len(key['items'])} summaries of {key['record']['notes']} notes")
     print(f"  Key        {key_file}: who wrote what; not for the eyes of a reader")
     print(f'Label it:    python manual_assessment_tool.py --results_csv "{sheet}" --annotator NAME')
@@ -175,15 +176,19 @@ def read_key(path: Path) -> dict[str, Any]:
     raise UserError(f"--key: {path} is no key of a sheet; python benchmarks/real_text.py --mts_dir {MTS_DIR} makes one")
 
 
-def write_report(key: dict[str, Any], labels: Sequence[Path], output_dir: Path) -> int:
-    """Measure what the labels say, write figures, text and picture, and show the figures that count."""
+def write_report(key: dict[str, Any], labels: Sequence[Path], who: str | None, output_dir: Path) -> int:
+    """Measure what the labels say, write figures, text and picture, and show the figures that count.
+
+    ``who`` says in a few words who the readers are.
+    """
     from benchmarks.blind_labels import report
     from benchmarks.blind_labels.figures import bars, items_of, measure, read_reader
     from utils.files import atomic_writer, make_output_dir, write_json
 
     items = items_of(key)
     readers = [read_reader(from_here_or_project(path), items) for path in labels]
-    record = {**key["record"], "labels": measure(items, readers, tuple(key["record"]["arms"]))}
+    measured = measure(items, readers, tuple(key["record"]["arms"]))
+    record = {**key["record"], "labels": {**measured, "readers": who}}
     record["bars"] = [bar._asdict() for bar in bars(record)]
     make_output_dir(output_dir)
     write_json(output_dir / "real_text.json", record)

@@ -187,7 +187,9 @@ def test_the_key_alone_is_enough_to_measure(whole, tmp_path):
     folder, _, key_file = whole
     labels = key_file.parent / json.loads(key_file.read_text())["sheet"]
     named = labels.with_name("manual_assessment_ann.json")
-    assert real_text.main(["--key", str(key_file), "--labels", str(named), "--output_dir", str(tmp_path)]) == 0
+    told = ("--labels", str(named), "--readers", "a nurse", "--output_dir", str(tmp_path))
+    assert real_text.main(["--key", str(key_file), *told]) == 0
+    assert "1 reader (a nurse) judged" in (tmp_path / "REAL_TEXT.md").read_text("utf-8")
     alone, both = (json.loads((path / "real_text.json").read_text()) for path in (tmp_path, folder / "out"))
     assert alone["labels"]["judges"] == {"reader 1": both["labels"]["judges"]["reader 1"]}
     assert alone["labels"]["agreement"] == []

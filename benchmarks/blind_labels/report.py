@@ -76,10 +76,11 @@ def blinding(record: Record) -> str:
     """What the readers had before them."""
     labels, controls = record["labels"], record["controls"]
     readers = len(labels["skipped"])
+    who = f" ({labels['readers']})" if labels["readers"] else ""
     kinds = ", ".join(f"{kind} {count}" for kind, count in controls["kinds"].items())
     words = " and ".join(f"{median:g}" for median in controls["median_words"].values())
     return (
-        f"{readers} reader{'s' * (readers > 1)} judged {labels['summaries']} summaries against their notes, in random "
+        f"{readers} reader{'s' * (readers > 1)}{who} judged {labels['summaries']} summaries against their notes, in random "
         "order, without a word on who wrote them: those of the three arms (the same text by several once), "
         f"{controls['gold']} references, and {controls['planted']} other references in which one fact had been made "
         f"wrong ({kinds}); the medians of their lengths are {words} words. "
